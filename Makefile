@@ -1,0 +1,106 @@
+# Sipario. `make run` and `make test` are all a newcomer needs; `make help` lists the rest.
+VERSION := 0.1.0
+CC      ?= cc
+PREFIX  ?= /usr/local
+SHARED  ?= ../shared
+B       := build
+
+LIBS    := -lcares -ljansson -lsqlite3 -lcrypto -lpcre2-8 -ldl -lm -pthread
+WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+           -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wno-missing-field-initializers
+COMMON  := -std=gnu17 -D_GNU_SOURCE -DSIPARIO_VERSION='"$(VERSION)"' -Icore -I. -g -fno-strict-aliasing -fvisibility=default $(WARN)
+CFLAGS  ?= -O2
+HARDEN  := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+SAN     := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+# Three builds of the same sources: rel (what ships), san (what the tests run), clang (make check).
+FLAGS_rel   := $(CFLAGS) $(HARDEN)
+FLAGS_san   := $(SAN)
+LDFLAGS_san := -fsanitize=address,undefined
+
+CORE_SRC := $(filter-out core/main.c core/ctl/%,$(shell find core db -name '*.c' | sort))
+CTL_SRC  := $(wildcard core/ctl/*.c)
+MODULES  := $(notdir $(patsubst %/,%,$(wildcard modules/*/)))
+mod_src   = $(filter-out %_test.c,$(wildcard modules/$(1)/*.c))
+UNIT_SRC := $(filter-out test/unit/test_main.c,$(wildcard test/unit/*_test.c test/unit/*/*_test.c)) $(wildcard modules/*/*_test.c)
+UNIT     := $(patsubst %.c,%,$(notdir $(UNIT_SRC)))
+
+all: rel
+rel: $(B)/sipario $(B)/siparioctl $(MODULES:%=$(B)/modules/%.so)
+san: $(B)/san/sipario $(B)/san/siparioctl $(MODULES:%=$(B)/san/modules/%.so)
+
+# $(1) variant, $(2) where its programs go
+define variant
+$(B)/obj/$(1)/%.o: %.c Makefile
+	@mkdir -p $$(@D)
+	$$(CC) $$(COMMON) $$(FLAGS_$(1)) -fPIC -MMD -MP -c $$< -o $$@
+
+$(2)/sipario: $(CORE_SRC:%.c=$(B)/obj/$(1)/%.o) $(B)/obj/$(1)/core/main.o
+	$$(CC) $$(LDFLAGS_$(1)) -rdynamic -o $$@ $$^ $$(LIBS) $$(LIBS_$(1))
+
+$(2)/siparioctl: $(CORE_SRC:%.c=$(B)/obj/$(1)/%.o) $(CTL_SRC:%.c=$(B)/obj/$(1)/%.o)
+	$$(CC) $$(LDFLAGS_$(1)) -rdynamic -o $$@ $$^ $$(LIBS) $$(LIBS_$(1))
+endef
+LIBS_rel := -ljemalloc
+$(eval $(call variant,rel,$(B)))
+$(eval $(call variant,san,$(B)/san))
+
+# $(1) module, $(2) variant, $(3) where
+define module
+$(3)/modules/$(1).so: $(patsubst %.c,$(B)/obj/$(2)/%.o,$(call mod_src,$(1)))
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS_$(2)) -shared -o $$@ $$^
+endef
+$(foreach m,$(MODULES),$(eval $(call module,$(m),rel,$(B)))$(eval $(call module,$(m),san,$(B)/san)))
+
+# A unit test is linked with the whole core (and, for a module's test, that module's objects).
+define unit
+$(B)/san/test/$(notdir $(basename $(1))): $(B)/obj/san/$(basename $(1)).o $(B)/obj/san/test/unit/test_main.o $(CORE_SRC:%.c=$(B)/obj/san/%.o) \
+    $(if $(filter modules/%,$(1)),$(patsubst %.c,$(B)/obj/san/%.o,$(call mod_src,$(word 2,$(subst /, ,$(1))))))
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS_san) -o $$@ $$^ $$(LIBS) -lcmocka
+endef
+$(foreach t,$(UNIT_SRC),$(eval $(call unit,$(t))))
+$(B)/obj/san/test/unit/%.o: COMMON += -Itest/unit
+$(B)/obj/san/modules/%_test.o: COMMON += -Itest/unit
+
+unit: $(UNIT:%=$(B)/san/test/%)
+
+deps:
+	scripts/deps.sh
+run:
+	scripts/run.sh
+test: deps
+	$(MAKE) --no-print-directory -j$$(nproc) san unit
+	test/run --shared $(SHARED)
+# The unit tests alone, a name or pattern in T: make quick T=str_test
+quick: unit
+	test/run --shared $(SHARED) --only unit $(if $(T),--match $(T))
+check:
+	scripts/check.sh
+bench: rel
+	test/bench/bench.sh
+clean:
+	rm -rf $(B)
+
+install: rel
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/sipario/modules $(DESTDIR)$(PREFIX)/share/sipario $(DESTDIR)$(PREFIX)/etc/sipario
+	install -m 755 $(B)/sipario $(DESTDIR)$(PREFIX)/sbin/sipario
+	install -m 755 $(B)/siparioctl $(DESTDIR)$(PREFIX)/bin/siparioctl
+	install -m 644 $(B)/modules/*.so $(DESTDIR)$(PREFIX)/lib/sipario/modules/
+	cp -r db/schema $(DESTDIR)$(PREFIX)/share/sipario/
+	install -m 644 etc/sipario.cfg $(DESTDIR)$(PREFIX)/etc/sipario/sipario.cfg
+
+help:
+	@echo 'make            build/sipario, build/siparioctl, build/modules/*.so'
+	@echo 'make run        everything a newcomer needs, then the server in the foreground'
+	@echo 'make test       every test; ends with "N passed, N failed"'
+	@echo 'make quick T=x  one unit test'
+	@echo 'make check      floors, headers, warnings under gcc and clang, cppcheck'
+	@echo 'make bench      the benchmark kit'
+	@echo 'make install    DESTDIR= PREFIX=/usr/local'
+	@echo 'make deps       the Debian packages this needs'
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+.PHONY: all rel san unit deps run test quick check bench clean install help
+.SECONDARY:

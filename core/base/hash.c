@@ -1,0 +1,89 @@
+#include "base/hash.h"
+
+struct sip_state {
+	uint64_t a, b, c, d;
+};
+
+static uint64_t rotl(uint64_t x, int n)
+{
+	return x << n | x >> (64 - n);
+}
+
+static void sip_round(struct sip_state *s)
+{
+	s->a += s->b;
+	s->c += s->d;
+	s->b = rotl(s->b, 13) ^ s->a;
+	s->d = rotl(s->d, 16) ^ s->c;
+	s->a = rotl(s->a, 32);
+	s->c += s->b;
+	s->a += s->d;
+	s->b = rotl(s->b, 17) ^ s->c;
+	s->d = rotl(s->d, 21) ^ s->a;
+	s->c = rotl(s->c, 32);
+}
+
+static void sip_word(struct sip_state *s, uint64_t w)
+{
+	s->d ^= w;
+	sip_round(s);
+	s->a ^= w;
+}
+
+static struct sip_state sip_open(const struct hash_key *key, uint64_t seed)
+{
+	uint64_t k0 = key->k[0] ^ seed, k1 = key->k[1];
+
+	return (struct sip_state){ .a = k0 ^ 0x736f6d6570736575ULL, .b = k1 ^ 0x646f72616e646f6dULL,
+				   .c = k0 ^ 0x6c7967656e657261ULL, .d = k1 ^ 0x7465646279746573ULL };
+}
+
+static uint64_t sip_close(struct sip_state *s)
+{
+	s->c ^= 0xff;
+	sip_round(s);
+	sip_round(s);
+	sip_round(s);
+	return s->a ^ s->b ^ s->c ^ s->d;
+}
+
+/* Eight bytes at a time: every byte with bit 6 set and 5 clear whose value is A-Z gets bit 5. */
+static uint64_t word_lower(uint64_t w)
+{
+	const uint64_t high = 0x8080808080808080ULL, ones = 0x0101010101010101ULL;
+	uint64_t       heptets = w & ~high;
+	uint64_t       above_z = heptets + (0x7f - 'Z') * ones;
+	uint64_t       from_a = heptets + (0x80 - 'A') * ones;
+
+	return w | ((from_a & ~above_z & ~w & high) >> 2);
+}
+
+static uint64_t hash_seeded(const struct hash_key *key, uint64_t seed, struct str s, bool lower)
+{
+	struct sip_state st = sip_open(key, seed);
+	uint64_t         w, last = (uint64_t)s.len << 56;
+
+	for (; s.len >= 8; s = str_from(s, 8)) {
+		memcpy(&w, s.p, 8);
+		sip_word(&st, lower ? word_lower(w) : w);
+	}
+	for (size_t i = 0; i < s.len; i++)
+		last |= (uint64_t)(unsigned char)(lower ? ch_lower(s.p[i]) : s.p[i]) << (8 * i);
+	sip_word(&st, last);
+	return sip_close(&st);
+}
+
+uint64_t hash_str(const struct hash_key *key, struct str s)
+{
+	return hash_seeded(key, 0, s, false);
+}
+
+uint64_t hash_istr(const struct hash_key *key, struct str s)
+{
+	return hash_seeded(key, 0, s, true);
+}
+
+uint64_t hash_more(const struct hash_key *key, uint64_t h, struct str s)
+{
+	return hash_seeded(key, h, s, false);
+}

@@ -1,0 +1,13 @@
+#pragma once
+/* Keyed hash (SipHash-1-3): what a peer sends decides the bucket, so the key must be secret. */
+#include "base/str.h"
+
+struct hash_key {
+	uint64_t k[2];
+};
+
+uint64_t hash_str(const struct hash_key *key, struct str s);
+/* The same over the lower-case form: for names that compare case-insensitively. */
+uint64_t hash_istr(const struct hash_key *key, struct str s);
+/* One more slice mixed into a hash: h = hash_more(key, hash_str(key, a), b). */
+uint64_t hash_more(const struct hash_key *key, uint64_t h, struct str s);
