@@ -1,0 +1,70 @@
+#pragma once
+/* Sockets and messages. UDP now; the shape fits connections, which have an owner process.
+ *
+ * The supervisor opens every listener before the fork: for UDP one SO_REUSEPORT socket a worker, so that the queue of a dead
+ * worker is not lost, and a classic-BPF program that spreads datagrams evenly even when all come from one peer. */
+#include "net/addr.h"
+#include "net/loop.h"
+
+/* One listening address. Boot lifetime, the same in every process. */
+struct listener {
+	enum transport transport;
+	struct addr    addr;
+	struct str     host_port;	/* "127.0.0.1:5060": sent-by of our Via, and our Record-Route; `advertise` where given */
+	struct str     host;		/* the host part alone, without brackets */
+	uint16_t       port;
+	unsigned       index;
+};
+
+/* Where a message came from, or goes to, and through which of our sockets. Copied freely, also into shared memory. */
+struct flow {
+	const struct listener *via;	/* never NULL for a usable flow */
+	struct addr            peer;
+	uint64_t               conn;	/* connection identity; 0 for UDP. For later transports */
+	uint16_t               owner;	/* process slot that owns the connection */
+};
+
+/* --- supervisor, before the fork --- */
+/* "udp:127.0.0.1:5060", "udp:[::1]:5060", "udp:*:5060" (one listener an address of every interface that is up, or one
+ * wildcard socket with the addresses known: see net_is_local). Port 5060 when left out. On failure `why` (cap bytes) is a
+ * sentence that says what to do ("127.0.0.1:5060 is in use: stop the other server or change `listen`"). TCP and TLS listeners
+ * are ERR_UNSUPPORTED for now. advertise may be empty ("host" or "host:port"). */
+MUST_CHECK enum err net_listen(struct str transport, struct str host, uint16_t port, struct str advertise, unsigned workers,
+			       char *why, size_t cap);
+size_t                 net_listener_count(void);
+const struct listener *net_listener_at(size_t i);
+void net_close_all(void);
+
+/* Is that one of our own addresses and ports? A wildcard listener counts for every address of the machine. `port` 0 means the
+ * transport's default; transport TP_NONE means any. */
+bool net_is_local(struct str host, uint16_t port, enum transport t);
+/* The listener to reach `to` from: same transport and family, preferring `like` when it fits. NULL: none. */
+const struct listener *net_listener_for(enum transport t, const struct addr *to, const struct listener *like);
+
+/* --- worker --- */
+/* What the upper floors do with what arrives; set once before the fork. `bytes` live in the receive batch until the call
+ * returns, unless net_keep() takes them over. */
+struct net_user {
+	void (*received)(struct str bytes, const struct flow *from);
+	/* An ICMP error for what was sent to `to` (UDP), or a connection that failed. */
+	void (*unreachable)(const struct flow *to);
+	/* after each batch of events: work that was put off */
+	void (*batch_end)(void);
+};
+void net_set_user(const struct net_user *u);
+/* Register this worker's sockets (0-based worker number) in the loop. */
+MUST_CHECK enum err net_worker_start(struct loop *l, unsigned worker);
+
+/* Queue bytes for `to`; copied into the send batch, which leaves with sendmmsg at the end of the loop's turn (or when it is
+ * full). ERR_LIMIT: larger than a datagram may be. Errors of the peer arrive later, by unreachable(). */
+MUST_CHECK enum err net_send(const struct flow *to, struct str bytes);
+/* The same without the copy: room in the batch to write into; net_commit() with what was written (0: nothing is sent). */
+MUST_CHECK struct buf net_reserve(void);
+void net_commit(const struct flow *to, size_t len);
+void net_flush(void);
+
+/* Simulation: instead of sockets, hand every outgoing message to `out`. NULL restores the sockets. Incoming ones are fed with
+ * net_inject(), which calls the user's received(). Listeners are then made by net_fake_listener(). */
+void net_replace(void (*out)(const struct flow *to, struct str bytes));
+void net_inject(struct str bytes, const struct flow *from);
+MUST_CHECK const struct listener *net_fake_listener(enum transport t, const char *host, uint16_t port);

@@ -1,0 +1,22 @@
+#pragma once
+/* Counters: one 64-bit cell a process slot, written without locks by that process, summed on read.
+ * A gauge is a counter that is also subtracted from. */
+#include "base/str.h"
+
+struct counter {
+	const char *name;	/* "tm.transactions" */
+	const char *help;	/* one line */
+	const char *unit;	/* "requests", "bytes" */
+	bool        gauge;
+	uint32_t    id;		/* set by counter_register */
+};
+/* Boot, before shm_create()'s region is used by workers; the struct must be static. */
+void     counter_register(struct counter *c);
+void     counter_add(const struct counter *c, int64_t n);
+static inline void counter_inc(const struct counter *c)
+{
+	counter_add(c, 1);
+}
+int64_t  counter_read(const struct counter *c);
+/* In order of registration; NULL past the end. */
+const struct counter *counter_at(size_t i);

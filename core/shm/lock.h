@@ -1,0 +1,37 @@
+#pragma once
+/* Process-shared robust locks with ranks, and the critical-section depth.
+ *
+ * Ranks ascend: a process that holds a lock may only take one of a higher rank (asserted). One function locks
+ * and unlocks; inside nothing blocks, logs, or runs a route. lock() raises the process's depth in shared memory
+ * before it takes the lock and unlock() lowers it after; a process that dies with depth > 0 left something half
+ * done, and the supervisor rebuilds shared memory. Whoever finds a lock of a dead owner ends itself at once
+ * (exit status LOCK_POISONED) and leaves the rest to the supervisor. */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum lock_rank {
+	RANK_LOCATION = 10,	/* bucket of addresses-of-record */
+	RANK_MODULE = 20,	/* tables of modules (nonces, …) */
+	RANK_TM_BUCKET = 30,	/* one chain of the transaction table */
+	RANK_TRANS = 40,	/* one server transaction and its branches */
+	RANK_CACHE = 50,	/* DNS answers, addresses to avoid */
+	RANK_MAILBOX = 60,
+	RANK_TIMER = 70,	/* one process's wheel */
+	RANK_SLAB = 80,		/* one slab class */
+	RANK_REGION = 90,	/* the blocks of the region */
+};
+enum { LOCK_POISONED = 97 };
+
+struct lock {
+	pthread_mutex_t m;
+	uint8_t         rank;
+};
+void lock_init(struct lock *l, enum lock_rank rank);
+void lock(struct lock *l);
+void unlock(struct lock *l);
+/* For asserts in functions named _locked. */
+bool lock_held(const struct lock *l);
+/* A critical section without a lock: for a few stores that must not be torn by a kill. Nests. */
+void critical_enter(void);
+void critical_leave(void);
