@@ -1,0 +1,86 @@
+#pragma once
+/* A request on its way through this server: what travels from the network to the script, the modules and back.
+ *
+ * Message lifetime, in the private memory of one worker; if the run is parked it stays there until the run ends. Its bytes are its
+ * own (copied from the receive batch once, when a script is to run). */
+#include "msg/msg.h"
+#include "net/net.h"
+#include "tm/tm.h"
+
+/* Where a request shall go: one entry of the target set (RFC 3261 §16.5). */
+struct target {
+	struct target *next;
+	struct str     uri;	/* Request-URI of that branch */
+	struct str     dst;	/* send it there instead (URI; $du), empty: by Route or Request-URI */
+	struct str     path;	/* Path vector of the binding (RFC 3327), empty: none */
+	struct flow    flow;	/* the connection it registered on; .via NULL: none */
+	uint16_t       q;	/* 0..1000 */
+};
+
+/* $avp(name): lives with the transaction, that is with this request. */
+struct avp;
+
+enum req_end { REQ_OPEN, REQ_REPLIED, REQ_RELAYED, REQ_DROPPED };
+
+struct request {
+	struct ctx     c;		/* first: &r->c goes to log_*() and to the lower floors */
+	struct arena   arena;
+	struct msg     msg;
+	struct flow    from;
+	struct trans  *t;		/* NULL while stateless; our reference */
+	struct target *targets;		/* empty: the Request-URI alone */
+	struct str     dst;		/* $du: next hop URI of all branches, empty: none */
+	struct avp    *avps;
+	enum req_end   end;		/* what became of it so far */
+	bool           record_route;	/* asked for by the script */
+	bool           in_dialog;	/* To tag: routed by its Route set */
+	bool           from_us_route;	/* our own Route value was removed (loose routing) */
+	struct str     auth_user, auth_realm;	/* $au, $ar: after a good authenticate() */
+	void          *run;		/* the script run; core/script's */
+};
+
+/* Where upper floors come in; set before the fork. */
+struct proxy_user {
+	/* A new request that passed validation and belongs to no transaction or dialog. Must end in a reply, a relay or a drop; owns r
+	 * until request_done(r). */
+	void (*request)(struct request *r);
+	/* OPTIONS to the server itself and the like are answered below; domains are the script's. Is that host one of ours? */
+	bool (*is_local)(struct str host);
+};
+MUST_CHECK enum err proxy_boot(const struct proxy_user *u);
+/* From the net floor: one message. */
+void proxy_received(struct str bytes, const struct flow *from);
+/* The request and all its memory; drops the reference to its transaction. */
+void request_done(struct request *r);
+
+/* Is it for us: our address and port, or a served domain (is_local)? */
+bool proxy_is_self(const struct uri *u);
+
+/* Create the server transaction if there is none yet. ERR_EXISTS: it was a retransmission, the run must end silently. ERR_NOMEM: answered
+ * with 503 statelessly; the run must end. */
+MUST_CHECK enum err request_stateful(struct request *r);
+/* Answer: through the transaction where there is one, else statelessly. headers: "Name: value\r\n"… A second final answer is refused:
+ * ERR_STATE, logged. A 1xx to a stateless request makes it stateful. */
+MUST_CHECK enum err request_reply(struct request *r, uint16_t status, struct str reason, struct str headers);
+MUST_CHECK enum err request_reply_full(struct request *r, const struct reply *what);
+
+/* Relay to the target set, transaction-stateful (§16.6). */
+struct relay_opts {
+	bool     wait;		/* call `done` with the outcome; else when the branches have been started (or could not be) */
+	uint32_t run;		/* identity of the waiting run (tm_wait) */
+	uint32_t timeout_ms;	/* 0: only the transaction's own limits */
+	struct str to;		/* send to this URI instead of the target set's next hops; empty: none */
+};
+/* `done` is always called, once, in this worker, possibly before this returns. err: OK; with opts.wait the outcome is then in *out. When nothing
+ * could be forked: the outcome is 408/503/483/404 … that was not sent upstream (opts.wait), or has been (else). */
+typedef void relay_done(void *arg, const struct tm_outcome *out);
+void request_relay(struct request *r, const struct relay_opts *opts, relay_done *done, void *arg);
+/* Statelessly to its next hop (§16.11). Answers with 4xx/5xx by itself when that is not possible. */
+void request_forward(struct request *r, struct str to);
+
+/* Target set. Texts are copied into the request's arena. */
+MUST_CHECK enum err request_add_target(struct request *r, const struct target *t);
+void request_clear_targets(struct request *r);
+
+/* Runs of this process that wait for an outcome find it here (tm_user.outcome). */
+bool proxy_outcome(struct trans *t, uint32_t run);

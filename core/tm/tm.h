@@ -1,0 +1,106 @@
+#pragma once
+/* The transaction table: one in shared memory, the truth for all workers.
+ *
+ * A `struct trans` is a server transaction and the client transactions (branches) that were forked from it, guarded by one lock
+ * (RANK_TRANS) and reference-counted. Its request is kept as received (the one copy a stateful request costs); a branch keeps the
+ * bytes it sent and the best answer it got. Any worker may handle any message or timer of it.
+ *
+ * A script run that waits for the outcome stays in its worker's private memory; the transaction knows it as (slot,
+ * incarnation, run number). When the outcome is there, it is posted to that worker. If the run is gone with its worker, the
+ * transaction goes on with the default behaviour: the best answer is sent on.
+ *
+ * Decide under the lock, act (send, post, call up) after it. */
+#include "base/log.h"
+#include "msg/msg.h"
+#include "net/net.h"
+#include "tm/step.h"
+
+struct trans;
+
+enum { TM_MOST_BRANCHES = 16 };
+
+/* The outcome of forking: the best answer by RFC 3261 §16.7 step 6, or our own 408/503/500. */
+struct tm_outcome {
+	uint16_t   status;
+	struct str reason;	/* in the arena given to tm_outcome() */
+	bool       cancelled;	/* the caller sent CANCEL */
+	bool       timed_out;	/* the time given to tm_wait() ran out */
+	bool       sent;	/* a 2xx (or the 487 of a CANCEL): already on its way upstream */
+	unsigned   branch;	/* which branch answered, from 0 */
+};
+
+struct tm_user {
+	/* The outcome for a waiting run of this process. False: there is no such run (any more); the default behaviour follows.
+	 * Called from the loop, no lock held. */
+	bool (*outcome)(struct trans *t, uint32_t run);
+	/* A chance to change an answer before it is sent upstream (reply_route, later). May be NULL. `m` has our Via removed. */
+	void (*passing)(struct trans *t, struct msg *m, unsigned branch);
+	/* A 503 or a failed address: may add another branch (failover, later). May be NULL. */
+};
+
+/* Supervisor, before the fork; buckets: a power of two (0: default). The timer and mailbox floors are booted before. */
+MUST_CHECK enum err tm_boot(unsigned buckets);
+void tm_set_user(const struct tm_user *u);
+
+/* --- what arrives (all need a message that msg_check() found good) --- */
+/* A request that belongs to a server transaction: a retransmission (its last answer is sent again). True: dealt with.
+ * Not for ACK and CANCEL. A request whose run died with its worker before anything was sent upstream or downstream is
+ * forgotten here and false is answered, so that this retransmission starts anew. */
+bool tm_absorb(struct msg *m, const struct flow *from);
+/* ACK: true when it was for a non-2xx final (consumed, §17.2.1). False: a 2xx's ACK, to be routed. */
+bool tm_ack(struct msg *m);
+/* CANCEL (§9.2, §16.10): true when its INVITE is known: answered 200, branches cancelled, the caller gets 487. False: to be
+ * answered 481 or forwarded statelessly. The run that waits is told at the outcome. */
+bool tm_cancel(struct ctx *c, struct msg *m, const struct flow *from);
+/* A response: true when it belongs to a branch of ours (also late ones, which are absorbed). False: a stray; drop it, unless its branch
+ * was made for stateless forwarding. */
+bool tm_response(struct ctx *c, struct msg *m, const struct flow *from);
+/* The peer of these branches cannot be reached (ICMP, connection failure): EV_TRANSPORT_ERROR for those still waiting. */
+void tm_unreachable(const struct flow *to);
+
+/* --- server side --- */
+/* A server transaction for a new request. OK: *out with a reference for the caller (tm_unref). ERR_EXISTS: another worker
+ * was quicker, the message is absorbed. ERR_NOMEM. INVITE: 100 goes out by itself after 200 ms. */
+MUST_CHECK enum err tm_create(struct ctx *c, struct msg *m, const struct flow *from, struct trans **out);
+void tm_unref(struct trans *t);		/* NULL is fine */
+struct trans *tm_ref(struct trans *t);
+/* Answer it. m is the request if the caller has it parsed, else NULL (the kept copy is parsed). r->to_tag may be empty: the transaction's
+ * own tag is used for anything but 100. A final answer cancels branches that are still open. ERR_STATE: a final answer was
+ * sent already. */
+MUST_CHECK enum err tm_reply(struct trans *t, struct ctx *c, struct msg *m, const struct reply *r);
+bool tm_is_cancelled(struct trans *t);
+bool tm_is_final(struct trans *t);	/* a final answer has been sent upstream */
+struct str tm_request(struct trans *t);	/* the kept bytes; live as long as the reference */
+
+/* --- client side --- */
+/* Write the request of one branch: `branch_id` is the whole value for the branch parameter ("z9hG4bK…"). At most out->cap bytes. */
+typedef void tm_build(void *arg, struct str branch_id, struct buf *out);
+/* Between the two no outcome is decided, so that a quick answer to the first branch does not end a fork that is still
+ * being made. tm_fork_end() decides when all branches have ended meanwhile. */
+void tm_fork_begin(struct trans *t);
+void tm_fork_end(struct trans *t);
+/* One branch: builds, sends, starts its timers. bound: the most bytes build may write. ERR_STATE: cancelled or final already.
+ * ERR_LIMIT: too many branches. May be called again after an outcome that was not sent (serial forking). */
+MUST_CHECK enum err tm_fork(struct trans *t, struct ctx *c, const struct flow *to, tm_build *build, void *arg, size_t bound);
+/* This run of this process wants the outcome. most_ms (0: only Timer B/C limit it): then the open branches are cancelled, the outcome
+ * is 408, timed_out. Without tm_wait() the outcome is simply sent upstream. */
+void tm_wait(struct trans *t, uint32_t run, uint32_t most_ms);
+/* A run is parked for something else than the outcome (database, DNS): if it is not done within most_ms, or its process dies, the
+ * transaction is answered with 500 by itself (an INVITE; others are forgotten, see tm_absorb). */
+void tm_park(struct trans *t, uint32_t run, uint32_t most_ms);
+/* The run goes on: neither of the two holds any more. */
+void tm_unpark(struct trans *t);
+/* What came of it (valid after user->outcome was called, until the next tm_fork). */
+void tm_outcome(struct trans *t, struct arena *a, struct tm_outcome *out);
+/* The run has ended or has nothing more to say: send a held answer upstream, and later outcomes too. When nothing was forked or answered
+ * it is answered with 500. */
+void tm_release(struct trans *t);
+/* Cancel all open branches; `reason` is a Reason header value (RFC 3326) or empty. */
+void tm_cancel_branches(struct trans *t, struct ctx *c, struct str reason);
+
+/* Process start: outcomes and parked runs of the dead predecessor in this slot go on with the default behaviour. */
+void tm_adopt(void);
+/* Branch ids we make begin with z9hG4bK and this letter; a stateless proxy's (§16.11) with TM_STATELESS. */
+enum { TM_STATEFUL = 's', TM_STATELESS = 'f' };
+/* How many transactions are alive (tests, gentle stop). */
+size_t tm_alive(void);

@@ -1,0 +1,103 @@
+#pragma once
+/* Stores: one asynchronous interface, several engines (sqlite/ now, postgres/ next). Statements are written once, in SQL with $1, $2 …
+ *
+ * A worker never waits for a store: reads go through db_query(), whose answer comes by the loop (SQLite: a thread a worker with its own
+ * connection); changes go as letters to the writer process, which commits many of them in one transaction and tells each
+ * sender after the commit. siparioctl, migrations and the writer itself use the synchronous calls at the end. */
+#include "base/arena.h"
+#include "net/mailbox.h"
+#include "shm/shm.h"
+
+enum db_type { DB_NULL, DB_INT, DB_TEXT, DB_BYTES };
+struct db_value {
+	enum db_type type;
+	int64_t      i;
+	struct str   s;		/* DB_TEXT: UTF-8 without NUL (checked: ERR_SYNTAX); DB_BYTES: any */
+};
+static inline struct db_value db_int(int64_t i) { return (struct db_value){ .type = DB_INT, .i = i }; }
+static inline struct db_value db_text(struct str s) { return (struct db_value){ .type = DB_TEXT, .s = s }; }
+static inline struct db_value db_null(void) { return (struct db_value){ 0 }; }
+
+struct db_rows {
+	size_t                 rows, cols;
+	const struct db_value *cell;	/* row by row */
+};
+static inline const struct db_value *db_cell(const struct db_rows *r, size_t row, size_t col)
+{
+	return &r->cell[row * r->cols + col];
+}
+enum { DB_MOST_PARAMS = 24 };
+/* A prepared statement: static, registered at boot so that every connection prepares it before its first use. */
+struct db_stmt {
+	const char *sql;
+	unsigned    params;
+	unsigned    id;		/* set by db_stmt_register() */
+};
+void db_stmt_register(struct db_stmt *st);
+
+/* --- boot (supervisor, before the fork) --- */
+/* "sqlite:PATH" (relative to the working directory). ERR_UNSUPPORTED, with a sentence in `why`, for engines not built in. */
+MUST_CHECK enum err db_configure(struct str url, char *why, size_t cap);
+bool db_configured(void);
+/* Opens, checks the schema version and closes. The sentence in `why` names the command that helps
+ * ("var/sipario.db has schema 1, this server needs 2: run `siparioctl db migrate`"). */
+MUST_CHECK enum err db_check(char *why, size_t cap);
+
+/* --- worker: reads --- */
+MUST_CHECK enum err db_worker_start(struct loop *l);
+void db_worker_stop(void);
+/* `rows` lives until the callback returns; NULL unless OK. ERR_TIMEOUT, ERR_IO (store away), ERR_SYNTAX. Called once, from the loop. */
+typedef void db_done(void *arg, enum err err, const struct db_rows *rows);
+/* Parameters are copied. ERR_AGAIN: too many are waiting; done is not called then. */
+MUST_CHECK enum err db_query(const struct db_stmt *st, const struct db_value *params, db_done *done, void *arg);
+
+/* --- worker: changes, through the writer --- */
+struct db_write {
+	struct mail           mail;		/* first */
+	const struct db_stmt *stmt;
+	void (*done)(struct db_write *w);	/* in the submitting slot, after the commit or its failure; NULL: nobody waits. Frees w (db_write_free) */
+	void                 *owner;		/* the submitter's */
+	enum err              result;
+	uint16_t              slot;		/* who submitted */
+	uint32_t              incarnation;	/* of that process: a letter for a dead one is only freed */
+	uint16_t              n;
+	struct db_value       v[];		/* texts lie behind it, in the same allocation */
+};
+/* NULL: no shared memory. `params` are copied into it. */
+MUST_CHECK struct db_write *db_write_new(const struct db_stmt *st, const struct db_value *params, unsigned n);
+void db_write_free(struct db_write *w);
+/* Hand over. Order is kept for one sender, and for several that post under one lock (rank below RANK_MAILBOX). */
+void db_write_submit(struct db_write *w);
+
+/* --- the writer process --- */
+void db_set_writer_slot(unsigned slot);
+/* Serve letters until loop_stop(): takes all that wait, one transaction, commit, answers. While the store is away letters wait, with
+ * backoff, and are answered ERR_IO after a bound of time; logged once. */
+MUST_CHECK enum err db_writer_start(struct loop *l);
+
+/* --- synchronous: siparioctl, migrations, start-up loading. Never in a worker. --- */
+struct db;
+MUST_CHECK struct db *db_open(struct str url, bool create, char *why, size_t cap);
+void db_close(struct db *d);
+/* sql may be any text with $n; rows in the arena, may be NULL. On error `why` (may be NULL) has the engine's words. */
+MUST_CHECK enum err db_exec(struct db *d, const char *sql, const struct db_value *params, unsigned n, struct arena *a,
+			    struct db_rows *rows, char *why, size_t cap);
+/* One row at a time, for large results. Stops when fn answers false. */
+MUST_CHECK enum err db_each(struct db *d, const char *sql, const struct db_value *params, unsigned n,
+			    bool (*fn)(void *arg, const struct db_rows *row), void *arg, char *why, size_t cap);
+MUST_CHECK enum err db_begin(struct db *d);
+MUST_CHECK enum err db_commit(struct db *d);
+void db_rollback(struct db *d);
+
+/* --- schema --- */
+/* Migrations are files db/schema/ENGINE/NNNN-name.sql, each applied once, in a transaction, recorded in table schema_version. */
+enum { DB_SCHEMA = 1 };		/* what this server needs */
+struct db_migration {
+	unsigned number;
+	char     name[64];
+	bool     applied;
+};
+/* folder: of the numbered files for this engine's dialect ("db/schema"). */
+MUST_CHECK enum err db_migrate(struct db *d, const char *folder, unsigned *applied, char *why, size_t cap);
+MUST_CHECK enum err db_migrations(struct db *d, const char *folder, struct arena *a, struct db_migration **list, size_t *n, char *why, size_t cap);
+MUST_CHECK enum err db_schema_version(struct db *d, unsigned *version);
