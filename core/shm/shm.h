@@ -10,19 +10,21 @@
 
 typedef uint8_t shm_owner;	/* a small number; not a struct, so the house rule on typedefs is kept in spirit */
 
-/* Supervisor, before the fork. ERR_IO when the region cannot be reserved. Called once a life of shared memory:
- * after shm_destroy() again (rebuild, tests). `procs` is how many process slots there are. */
+/* Supervisor, before the fork; it enters slot PROC_SUPERVISOR. ERR_IO when the region cannot be reserved. Called once a life of
+ * shared memory: after shm_destroy() again (rebuild, tests). `procs` is how many process slots there are, the supervisor's included. */
 MUST_CHECK enum err shm_create(size_t limit_bytes, unsigned procs);
 void shm_destroy(void);
 
-/* Register an owner name (boot; static text). The same name gives the same tag. */
+/* Register an owner name (boot; static text). The same name gives the same tag; when there are too many, that of "other". */
 shm_owner shm_owner_new(const char *name);
 
 /* 8-byte aligned. NULL when the limit is reached. Any process frees what any process allocated. */
 MUST_CHECK void *shm_alloc(shm_owner who, size_t bytes);
 MUST_CHECK void *shm_zalloc(shm_owner who, size_t bytes);
 MUST_CHECK struct str shm_dup(shm_owner who, struct str s);	/* .p NULL on failure */
-void   shm_free(void *p);		/* NULL is fine */
+/* NULL is fine. A second free, or a pointer that is no object, is logged and aborts. Under ASan a process that is alone in the
+ * region hears of every access to a freed object, and to bytes beyond what was asked for unless it called shm_usable(). */
+void   shm_free(void *p);
 size_t shm_usable(const void *p);	/* bytes that fit in the object, at least what was asked */
 /* Tests: the n-th allocation from now on (1 = the next) and all after it fail; 0 switches that off. This process only. */
 void shm_fail_after(unsigned n);
@@ -45,7 +47,7 @@ struct proc {
 	int32_t  depth;		/* of critical sections; written by its process only (lock.h) */
 	char     role[20];	/* "worker 1", "writer" */
 };
-/* After the fork: this process is in that slot from now on. A new incarnation starts. */
+/* After the fork: this process is in that slot from now on. A new incarnation starts. No two processes share a slot. */
 void     proc_enter(unsigned slot, const char *role);
 unsigned proc_self(void);
 unsigned proc_count(void);
