@@ -1,0 +1,13 @@
+#pragma once
+/* Regular expressions of the language (PCRE2, UTF off: SIP is bytes). Program lifetime. */
+#include "base/str.h"
+
+struct regex;
+/* Flags: 'i' caseless, 's' dot matches line ends, 'm' multi-line, 'x' extended. ERR_SYNTAX: *at is the offset in `pattern` and why a sentence;
+ * ERR_NOMEM. Links itself to *list, the program's. */
+MUST_CHECK enum err regex_compile(struct str pattern, struct str flags, struct regex **list, struct regex **out, size_t *at, char *why, size_t cap);
+/* Bounded in backtracking: a hopeless match counts as none. `groups` (may be NULL) gets the whole match and up to n-1 groups; empty slices for
+ * those that took no part. The number of groups set, 0: no match. */
+unsigned regex_match(const struct regex *re, struct str text, struct str *groups, unsigned n);
+struct str regex_source(const struct regex *re);	/* as written between the slashes */
+void regex_free_all(struct regex *list);
