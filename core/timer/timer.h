@@ -18,7 +18,7 @@ struct timer {
 	void (*fn)(struct timer *t);	/* the same address in every process: core or a module loaded before the fork */
 };
 
-/* Supervisor, before the fork: one wheel a process slot. */
+/* Supervisor, before the fork, after every shm_create(): one wheel a process slot. */
 MUST_CHECK enum err timer_boot(void);
 /* Initialise; not armed. */
 void timer_init(struct timer *t, void (*fn)(struct timer *t));
@@ -35,7 +35,8 @@ void timer_settled(struct timer *t);
  * when a process enters its slot: it repeats the handler that its predecessor died in. */
 size_t timer_run(uint64_t now_ms);
 void   timer_adopt(void);
-/* Milliseconds until the next tick that has something due in this process's wheel, at most `most`. */
+/* Milliseconds until the next tick at which this process's wheel has something to do, at most `most`. Never too long; a timer far
+ * away wakes the process a few times on its way down the levels. */
 uint32_t timer_wait_ms(uint64_t now_ms, uint32_t most);
 /* Armed timers in all wheels, for tests and `siparioctl stats`. */
 size_t timer_count(void);
