@@ -39,6 +39,7 @@ void db_stmt_register(struct db_stmt *st);
 /* "sqlite:PATH" (relative to the working directory). ERR_UNSUPPORTED, with a sentence in `why`, for engines not built in. */
 MUST_CHECK enum err db_configure(struct str url, char *why, size_t cap);
 bool db_configured(void);
+struct str db_url(void);	/* as configured, for db_open() at start-up; empty: none */
 /* Opens, checks the schema version and closes. The sentence in `why` names the command that helps
  * ("var/sipario.db has schema 1, this server needs 2: run `siparioctl db migrate`"). */
 MUST_CHECK enum err db_check(char *why, size_t cap);

@@ -14,6 +14,7 @@ struct target {
 	struct str     dst;	/* send it there instead (URI; $du), empty: by Route or Request-URI */
 	struct str     path;	/* Path vector of the binding (RFC 3327), empty: none */
 	struct flow    flow;	/* the connection it registered on; .via NULL: none */
+	uint32_t       expires;	/* seconds its binding still lives, for a redirect (§21.3.3); 0: not known */
 	uint16_t       q;	/* 0..1000 */
 };
 
