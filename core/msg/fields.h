@@ -11,7 +11,7 @@ struct name_addr {
 	struct str display;	/* without quotes; escapes kept */
 	struct str uri_text;
 	struct uri uri;
-	struct str params;	/* header parameters, after the '>' (or the URI, where there is none) */
+	struct str params;	/* header parameters with their leading ';', after the '>' (or the URI, where there is none) */
 	bool       brackets;	/* had < > */
 	bool       star;	/* Contact: * (uri is empty then) */
 };
@@ -26,8 +26,8 @@ struct via {
 	struct str host;	/* without brackets */
 	bool       ipv6;
 	uint16_t   port;	/* 0: none */
-	struct str params;
-	struct str branch, received, maddr;	/* empty: none */
+	struct str params;	/* with their leading ';' */
+	struct str branch, received, maddr;	/* empty: none; received without the brackets of an IPv6 reference */
 	bool       has_rport;
 	uint16_t   rport;	/* 0: asked for, not filled in (RFC 3581) */
 };
