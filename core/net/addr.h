@@ -25,6 +25,7 @@ MUST_CHECK enum err addr_parse(struct str ip, uint16_t port, struct addr *out);
 bool      addr_eq(const struct addr *a, const struct addr *b);		/* with port */
 bool      addr_ip_eq(const struct addr *a, const struct addr *b);	/* without */
 bool      addr_is_any(const struct addr *a);				/* 0.0.0.0, :: */
+bool      addr_is_loopback(const struct addr *a);			/* 127/8, ::1 */
 uint16_t  addr_port(const struct addr *a);
 void      addr_set_port(struct addr *a, uint16_t port);
 socklen_t addr_len(const struct addr *a);

@@ -9,9 +9,9 @@
 struct mail {
 	struct list link;
 	void (*fn)(struct mail *m);	/* runs in the receiving process, no lock held; the node may be posted again or freed */
-	uint8_t     posted;		/* guarded by the mailbox lock */
+	uint8_t     posted;		/* it is in a box; written atomically, under that box's lock */
 };
-/* Supervisor, before the fork: a mailbox and an eventfd a process slot. */
+/* Supervisor, before the fork, after every shm_create(): a mailbox and an eventfd a process slot. */
 MUST_CHECK enum err mailbox_boot(void);
 void mail_init(struct mail *m, void (*fn)(struct mail *m));
 /* Put into a slot's box. False when it is in a box already (it will be read there). May be called under locks below RANK_MAILBOX;
