@@ -5,9 +5,10 @@
 struct shm_here shm_here;
 
 static struct {
-	const char *name[OWNER_MOST];
-	size_t      count;
-} owners = { .name = { "other" }, .count = 1 };
+	const char *owner[OWNER_MOST];
+	size_t      owners;
+	unsigned    lives;
+} boot = { .owner = { "other" }, .owners = 1 };
 
 static void region_init(struct region *r)
 {
@@ -46,7 +47,13 @@ enum err shm_create(size_t limit_bytes, unsigned procs)
 	slab_boot();
 	proc_enter(PROC_SUPERVISOR, "supervisor");
 	counter_region_made();
+	boot.lives++;
 	return OK;
+}
+
+unsigned shm_life(void)
+{
+	return shm_here.region ? boot.lives : 0;
 }
 
 void shm_destroy(void)
@@ -126,13 +133,13 @@ void blocks_give(uint32_t first, uint32_t count)
 
 shm_owner shm_owner_new(const char *name)
 {
-	for (size_t i = 0; i < owners.count; i++)
-		if (str_is(str_of(name), owners.name[i]))
+	for (size_t i = 0; i < boot.owners; i++)
+		if (str_is(str_of(name), boot.owner[i]))
 			return (shm_owner)i;
-	if (owners.count == OWNER_MOST)
+	if (boot.owners == OWNER_MOST)
 		return 0;
-	owners.name[owners.count] = name;
-	return (shm_owner)owners.count++;
+	boot.owner[boot.owners] = name;
+	return (shm_owner)boot.owners++;
 }
 
 /* Sum of one owner's cells over all process slots. What one process allocates another may free, so that a single
@@ -148,15 +155,15 @@ static struct shm_usage usage_of(size_t owner)
 		objects += __atomic_load_n(&room->owner_objects[owner], __ATOMIC_RELAXED);
 	}
 	return (struct shm_usage){
-		.owner = owners.name[owner], .bytes = bytes > 0 ? (uint64_t)bytes : 0, .objects = objects > 0 ? (uint64_t)objects : 0,
+		.owner = boot.owner[owner], .bytes = bytes > 0 ? (uint64_t)bytes : 0, .objects = objects > 0 ? (uint64_t)objects : 0,
 	};
 }
 
 size_t shm_usage(struct shm_usage *rows, size_t most)
 {
-	for (size_t i = 0; i < owners.count && i < most; i++)
+	for (size_t i = 0; i < boot.owners && i < most; i++)
 		rows[i] = usage_of(i);
-	return owners.count;
+	return boot.owners;
 }
 
 void shm_totals(uint64_t *limit, uint64_t *taken, uint64_t *free_bytes)
@@ -165,7 +172,7 @@ void shm_totals(uint64_t *limit, uint64_t *taken, uint64_t *free_bytes)
 
 	*limit = (uint64_t)shm_here.block_count * BLOCK_BYTES;
 	*taken = shm_here.region ? (uint64_t)__atomic_load_n(&shm_here.region->next, __ATOMIC_RELAXED) * BLOCK_BYTES : 0;
-	for (size_t i = 0; i < owners.count; i++)
+	for (size_t i = 0; i < boot.owners; i++)
 		used += usage_of(i).bytes;
 	*free_bytes = used < *taken ? *taken - used : 0;
 }

@@ -14,6 +14,9 @@ typedef uint8_t shm_owner;	/* a small number; not a struct, so the house rule on
  * shared memory: after shm_destroy() again (rebuild, tests). `procs` is how many process slots there are, the supervisor's included. */
 MUST_CHECK enum err shm_create(size_t limit_bytes, unsigned procs);
 void shm_destroy(void);
+/* Which life of shared memory this is, 1 for the first; 0 when there is none. What points into the region from private memory
+ * is worth nothing in another life. */
+unsigned shm_life(void);
 
 /* Register an owner name (boot; static text). The same name gives the same tag; when there are too many, that of "other". */
 shm_owner shm_owner_new(const char *name);

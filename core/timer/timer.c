@@ -23,11 +23,12 @@ struct wheel {
 
 static struct {
 	struct wheel *wheel;	/* one a process slot, shared */
+	unsigned      life;	/* of shared memory, in which they are */
 } all;
 
 static struct wheel *mine(void)
 {
-	return all.wheel && proc_count() ? &all.wheel[proc_self()] : NULL;
+	return all.life && all.life == shm_life() ? &all.wheel[proc_self()] : NULL;
 }
 
 static void wheel_lock(struct wheel *w)
@@ -251,6 +252,7 @@ enum err timer_boot(void)
 		wheel_init(&w[i], true, clock_ms());
 	}
 	all.wheel = w;
+	all.life = shm_life();
 	return OK;
 }
 
