@@ -200,7 +200,7 @@ void value_write(const struct value *v, struct buf *out)
 		BUF_LIT(out, "<regex>");
 		return;
 	default:
-		BUF_LIT(out, "<null>");		/* as Kamailio prints it */
+		BUF_LIT(out, "null");
 	}
 }
 

@@ -58,7 +58,7 @@ void size_write(int64_t bytes, struct buf *out);
 /* "10.0.0.0/8", "2001:db8::/32", a single address. */
 MUST_CHECK enum err cidr_parse(struct str s, struct addr *net, uint8_t *prefix);
 bool cidr_contains(const struct addr *net, uint8_t prefix, const struct addr *ip);
-/* As text, for interpolation and logs ("<null>", "[a, b]"); .p NULL on no memory. */
+/* As text, for interpolation and logs ("null", "[a, b]"); .p NULL on no memory. */
 void value_write(const struct value *v, struct buf *out);
 MUST_CHECK struct str value_text(struct arena *a, const struct value *v);
 /* Same type and content; a uri equals the string that spells it. */

@@ -86,7 +86,7 @@ TEST(value_text_shows_lists_and_records)
 	struct arena               a;
 
 	arena_init(&a, first, sizeof(first), 1 << 20);
-	CHECK_STR(value_text(&a, &list), "[true, 1s500ms, answer{code = 486, reason = <null>}]");
+	CHECK_STR(value_text(&a, &list), "[true, 1s500ms, answer{code = 486, reason = null}]");
 	CHECK_STR(value_text(&a, &s), "x");
 	CHECK(value_eq(&list, &list));
 	CHECK(!value_eq(&list, &s));
