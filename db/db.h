@@ -49,7 +49,8 @@ MUST_CHECK enum err db_worker_start(struct loop *l);
 void db_worker_stop(void);
 /* `rows` lives until the callback returns; NULL unless OK. ERR_TIMEOUT, ERR_IO (store away), ERR_SYNTAX. Called once, from the loop. */
 typedef void db_done(void *arg, enum err err, const struct db_rows *rows);
-/* Parameters are copied. ERR_AGAIN: too many are waiting; done is not called then. */
+/* Parameters are copied. ERR_AGAIN: too many are waiting; ERR_SYNTAX: a text is not UTF-8 or holds a NUL; ERR_NOMEM; ERR_STATE: no store is
+ * configured. On error done is not called. */
 MUST_CHECK enum err db_query(const struct db_stmt *st, const struct db_value *params, db_done *done, void *arg);
 
 /* --- worker: changes, through the writer --- */
@@ -61,26 +62,32 @@ struct db_write {
 	enum err              result;
 	uint16_t              slot;		/* who submitted */
 	uint32_t              incarnation;	/* of that process: a letter for a dead one is only freed */
+	uint64_t              at_ms;		/* when; submit sets it */
 	uint16_t              n;
 	struct db_value       v[];		/* texts lie behind it, in the same allocation */
 };
 /* NULL: no shared memory. `params` are copied into it. */
 MUST_CHECK struct db_write *db_write_new(const struct db_stmt *st, const struct db_value *params, unsigned n);
 void db_write_free(struct db_write *w);
-/* Hand over. Order is kept for one sender, and for several that post under one lock (rank below RANK_MAILBOX). */
+/* Hand over. A statement must be fit to be repeated: the writer may die between its commit and its answer, and the next one does all that was
+ * not answered. One that the store refuses fails alone: ERR_SYNTAX, ERR_EXISTS, ERR_STATE (a constraint). Order is kept for one sender, and for several that post under one lock (rank below RANK_MAILBOX). */
 void db_write_submit(struct db_write *w);
 
 /* --- the writer process --- */
+/* Supervisor, after shm_create() and before the fork (also when shared memory was rebuilt): the desk where letters wait is made here. */
 void db_set_writer_slot(unsigned slot);
 /* Serve letters until loop_stop(): takes all that wait, one transaction, commit, answers. While the store is away letters wait, with
  * backoff, and are answered ERR_IO after a bound of time; logged once. */
 MUST_CHECK enum err db_writer_start(struct loop *l);
+/* Gentle stop: reads the mailbox, tries once to write what waits, closes. Call it when the workers have ended. */
+void db_writer_stop(void);
 
 /* --- synchronous: siparioctl, migrations, start-up loading. Never in a worker. --- */
 struct db;
 MUST_CHECK struct db *db_open(struct str url, bool create, char *why, size_t cap);
 void db_close(struct db *d);
-/* sql may be any text with $n; rows in the arena, may be NULL. On error `why` (may be NULL) has the engine's words. */
+/* One statement with $n; rows in the arena, may be NULL. On error `why` (may be NULL) has the engine's words. ERR_EXISTS: a row with that key
+ * is there; ERR_STATE: another constraint; ERR_SYNTAX: the statement or a value; ERR_IO: the store is away. */
 MUST_CHECK enum err db_exec(struct db *d, const char *sql, const struct db_value *params, unsigned n, struct arena *a,
 			    struct db_rows *rows, char *why, size_t cap);
 /* One row at a time, for large results. Stops when fn answers false. */

@@ -106,7 +106,7 @@ void crypto_wipe(void *p, size_t n)
 enum err ha1_make(struct str user, struct str realm, struct str password, struct ha1 *out)
 {
 	struct str part[] = { user, STR(":"), realm, STR(":"), password };
-	struct ha1 made;
+	struct ha1 made = { 0 };
 	enum err   err = md5_hex(part, COUNT_OF(part), made.md5);
 
 	if (!err)

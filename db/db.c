@@ -1,0 +1,277 @@
+#include "db/driver.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MOST_URL = 512 };
+
+static const struct db_driver *const drivers[] = { &db_sqlite };
+
+static struct {
+	const struct db_driver *driver;		/* NULL: no store */
+	char                    url[MOST_URL], where[MOST_URL];	/* whole, and behind the scheme */
+	struct db_stmt         *stmts[DB_MOST_STMTS];
+	unsigned                count;
+} cfg;
+
+/* --- URLs --- */
+
+static enum err url_parse(struct str url, const struct db_driver **driver, char *where, char *why, size_t cap)
+{
+	struct str rest = url, scheme = str_take_until(&rest, ':');
+
+	for (size_t i = 0; i < COUNT_OF(drivers); i++) {
+		if (!str_ieqz(scheme, drivers[i]->scheme))
+			continue;
+		if (!rest.len || url.len >= MOST_URL || !str_cstr(rest, where, MOST_URL)) {
+			snprintf(why, cap, "database \"" STR_FMT "\": expected sqlite:PATH of at most %d bytes", STR_ARG(url), MOST_URL - 1);
+			return ERR_SYNTAX;
+		}
+		*driver = drivers[i];
+		return OK;
+	}
+	snprintf(why, cap, "database \"" STR_FMT "\": this engine is not built in; use sqlite:PATH", STR_ARG(str_to(url, 200)));
+	return ERR_UNSUPPORTED;
+}
+
+enum err db_configure(struct str url, char *why, size_t cap)
+{
+	enum err err = url_parse(url, &cfg.driver, cfg.where, why, cap);
+
+	if (!err)
+		(void)snprintf(cfg.url, sizeof(cfg.url), STR_FMT, STR_ARG(url));
+	return err;
+}
+
+struct str db_url(void)
+{
+	return str_of(cfg.url);
+}
+
+bool db_configured(void)
+{
+	return cfg.driver != NULL;
+}
+
+struct db *db_connect(enum db_mode mode, char *why, size_t cap)
+{
+	if (!cfg.driver) {
+		snprintf(why, cap, "no database is configured");
+		return NULL;
+	}
+	return cfg.driver->open(cfg.where, mode, why, cap);
+}
+
+/* --- statements --- */
+
+void db_stmt_register(struct db_stmt *st)
+{
+	for (unsigned i = 0; i < cfg.count; i++)
+		if (cfg.stmts[i] == st)
+			return;
+	if (cfg.count == DB_MOST_STMTS || st->params > DB_MOST_PARAMS)
+		abort();	/* a mistake of ours, seen at the first start */
+	st->id = cfg.count;
+	cfg.stmts[cfg.count++] = st;
+}
+
+const struct db_stmt *db_stmt_at(unsigned id)
+{
+	return id < cfg.count ? cfg.stmts[id] : NULL;
+}
+
+/* --- values --- */
+
+/* Length of the well-formed UTF-8 sequence at the front (RFC 3629 §4), 0: there is none. */
+static size_t utf8_len(const unsigned char *p, size_t left)
+{
+	size_t        n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+	unsigned char low = 0x80, high = 0xbf;
+
+	if (n > left || p[0] == 0)
+		return 0;
+	if (p[0] == 0xe0)
+		low = 0xa0;
+	else if (p[0] == 0xed)
+		high = 0x9f;
+	else if (p[0] == 0xf0)
+		low = 0x90;
+	else if (p[0] == 0xf4)
+		high = 0x8f;
+	for (size_t i = 1; i < n; i++, low = 0x80, high = 0xbf)
+		if (p[i] < low || p[i] > high)
+			return 0;
+	return n;
+}
+
+static bool text_ok(struct str s)
+{
+	for (size_t at = 0, n; at < s.len; at += n) {
+		n = utf8_len((const unsigned char *)s.p + at, s.len - at);
+		if (!n)
+			return false;
+	}
+	return true;
+}
+
+bool db_values_ok(const struct db_value *v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (v[i].type == DB_TEXT && !text_ok(v[i].s))
+			return false;
+	return n <= DB_MOST_PARAMS;
+}
+
+static bool more_room(struct db_collect *c)
+{
+	size_t           room = c->room ? c->room * 2 : 4;
+	struct db_value *cell = arena_alloc(c->arena, room * c->cols * sizeof(*cell));
+
+	if (!cell)
+		return false;
+	if (c->rows)
+		memcpy(cell, c->cell, c->rows * c->cols * sizeof(*cell));
+	c->cell = cell;
+	c->room = room;
+	return true;
+}
+
+bool db_collect_row(void *collect, const struct db_rows *row)
+{
+	struct db_collect *c = collect;
+
+	c->cols = row->cols;
+	if (c->rows == c->room && !more_room(c))
+		goto full;
+	for (size_t i = 0; i < row->cols; i++) {
+		struct db_value *v = &c->cell[c->rows * c->cols + i];
+
+		*v = row->cell[i];
+		if (v->type != DB_TEXT && v->type != DB_BYTES)
+			continue;
+		v->s = arena_dup(c->arena, v->s);
+		if (!v->s.p)
+			goto full;
+	}
+	c->rows++;
+	return true;
+full:
+	c->failed = true;
+	return false;
+}
+
+/* --- boot --- */
+
+static enum err check_statements(struct db *d, char *why, size_t cap)
+{
+	enum err err = OK;
+
+	for (unsigned i = 0; i < cfg.count && !err; i++)
+		err = d->driver->prepare(d, cfg.stmts[i], why, cap);
+	return err;
+}
+
+enum err db_check(char *why, size_t cap)
+{
+	unsigned   version = 0;
+	struct db *d = db_connect(DB_READ, why, cap);
+	enum err   err;
+
+	if (!d)
+		return ERR_IO;
+	err = db_schema_version(d, &version);
+	if (err) {
+		snprintf(why, cap, "%s cannot be read: check that it is a database and that this user may read it", cfg.where);
+	} else if (version < DB_SCHEMA) {
+		snprintf(why, cap, "%s has schema %u, this server needs %d: run `siparioctl --db %s db migrate`", cfg.where, version,
+			 DB_SCHEMA, cfg.url);
+		err = ERR_STATE;
+	} else if (version > DB_SCHEMA) {
+		snprintf(why, cap, "%s has schema %u, this server knows %d: install the newer server", cfg.where, version, DB_SCHEMA);
+		err = ERR_STATE;
+	} else {
+		err = check_statements(d, why, cap);
+	}
+	db_close(d);
+	return err;
+}
+
+/* --- worker: reads --- */
+
+enum err db_worker_start(struct loop *l)
+{
+	return cfg.driver ? cfg.driver->worker_start(l, cfg.where) : OK;
+}
+
+void db_worker_stop(void)
+{
+	if (cfg.driver)
+		cfg.driver->worker_stop();
+}
+
+enum err db_query(const struct db_stmt *st, const struct db_value *params, db_done *done, void *arg)
+{
+	if (!cfg.driver)
+		return ERR_STATE;
+	if (!db_values_ok(params, st->params))
+		return ERR_SYNTAX;
+	return cfg.driver->query(st, params, done, arg);
+}
+
+/* --- synchronous --- */
+
+struct db *db_open(struct str url, bool create, char *why, size_t cap)
+{
+	const struct db_driver *driver;
+	char                    where[MOST_URL];
+
+	if (url_parse(url, &driver, where, why, cap))
+		return NULL;
+	return driver->open(where, create ? DB_CREATE : DB_EDIT, why, cap);
+}
+
+void db_close(struct db *d)
+{
+	if (d)
+		d->driver->close(d);
+}
+
+enum err db_each(struct db *d, const char *sql, const struct db_value *params, unsigned n,
+		 bool (*fn)(void *arg, const struct db_rows *row), void *arg, char *why, size_t cap)
+{
+	if (!db_values_ok(params, n)) {
+		snprintf(why, why ? cap : 0, "a value is not UTF-8 text, or holds a NUL");
+		return ERR_SYNTAX;
+	}
+	return d->driver->each(d, sql, params, n, fn, arg, why, cap);
+}
+
+enum err db_exec(struct db *d, const char *sql, const struct db_value *params, unsigned n, struct arena *a,
+		 struct db_rows *rows, char *why, size_t cap)
+{
+	struct db_collect c = { .arena = a };
+	enum err          err = db_each(d, sql, params, n, rows ? db_collect_row : NULL, &c, why, cap);
+
+	if (!err && c.failed) {
+		snprintf(why, why ? cap : 0, "the result is too large");
+		return ERR_LIMIT;
+	}
+	if (!err && rows)
+		*rows = (struct db_rows){ .rows = c.rows, .cols = c.cols, .cell = c.cell };
+	return err;
+}
+
+enum err db_begin(struct db *d)
+{
+	return d->driver->begin(d, true, NULL, 0);
+}
+
+enum err db_commit(struct db *d)
+{
+	return d->driver->commit(d, NULL, 0);
+}
+
+void db_rollback(struct db *d)
+{
+	d->driver->rollback(d);
+}

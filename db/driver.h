@@ -1,0 +1,61 @@
+#pragma once
+/* What an engine offers to db.c, migrate.c and writer.c. One static table an engine. */
+#include "db/db.h"
+
+enum { DB_MOST_STMTS = 128, DB_MOST_COLUMNS = 64 };
+
+enum db_mode {
+	DB_READ,	/* a worker's reads; waits briefly for a lock */
+	DB_WRITE,	/* the writer; waits briefly for a lock */
+	DB_EDIT,	/* a person's command: may wait some seconds for a lock */
+	DB_CREATE,	/* the same, and the store is made where there is none */
+};
+typedef bool db_row_fn(void *arg, const struct db_rows *row);
+
+/* Errors of run and each: ERR_SYNTAX (the statement or its values), ERR_EXISTS (a row with that key is there), ERR_STATE (another
+ * constraint), ERR_LIMIT; the transaction goes on without that statement. ERR_IO, ERR_NOMEM: the store is away and the transaction lost. */
+struct db_driver {
+	const char *scheme;	/* of the URL */
+	struct db *(*open)(const char *where, enum db_mode mode, char *why, size_t cap);
+	void (*close)(struct db *d);
+	/* The store behind this connection was replaced or removed. */
+	bool (*stale)(const struct db *d);
+	enum err (*has_table)(struct db *d, const char *name, bool *has);
+	/* One statement, prepared for this call, or kept prepared for the connection's life. fn may be NULL. */
+	enum err (*each)(struct db *d, const char *sql, const struct db_value *params, unsigned n, db_row_fn *fn, void *arg,
+			 char *why, size_t cap);
+	enum err (*run)(struct db *d, const struct db_stmt *st, const struct db_value *params, db_row_fn *fn, void *arg,
+			char *why, size_t cap);
+	/* Prepare without running. */
+	enum err (*prepare)(struct db *d, const struct db_stmt *st, char *why, size_t cap);
+	/* Several statements, no parameters, no rows. */
+	enum err (*script)(struct db *d, const char *sql, char *why, size_t cap);
+	/* `write`: take the right to write at once. */
+	enum err (*begin)(struct db *d, bool write, char *why, size_t cap);
+	enum err (*commit)(struct db *d, char *why, size_t cap);
+	void (*rollback)(struct db *d);
+	enum err (*worker_start)(struct loop *l, const char *where);
+	void (*worker_stop)(void);
+	enum err (*query)(const struct db_stmt *st, const struct db_value *params, db_done *done, void *arg);
+};
+/* The start of every engine's connection. */
+struct db {
+	const struct db_driver *driver;
+};
+extern const struct db_driver db_sqlite;
+
+/* Texts must be UTF-8 without NUL in every engine. */
+bool db_values_ok(const struct db_value *v, unsigned n);
+/* The registered statement with that id, NULL past the end. */
+const struct db_stmt *db_stmt_at(unsigned id);
+/* A connection to the configured store. */
+struct db *db_connect(enum db_mode mode, char *why, size_t cap);
+
+/* Collects rows into an arena: a db_row_fn and its argument. */
+struct db_collect {
+	struct arena    *arena;
+	struct db_value *cell;
+	size_t           rows, cols, room;
+	bool             failed;	/* the arena is full */
+};
+bool db_collect_row(void *collect, const struct db_rows *row);

@@ -1,0 +1,7 @@
+#pragma once
+/* What reader.c offers to sqlite.c. */
+#include "db/driver.h"
+
+enum err reader_start(struct loop *l, const char *path);
+void     reader_stop(void);
+enum err reader_query(const struct db_stmt *st, const struct db_value *params, db_done *done, void *arg);
