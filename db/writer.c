@@ -1,0 +1,262 @@
+/* The writer process: letters in, groups of them in one transaction each, answers out after the commit.
+ *
+ * Letters that were taken wait in a list in shared memory, so that a writer that dies leaves them to the next one. It may then do
+ * again what its predecessor had just committed: statements of letters must be fit to be repeated. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "db/driver.h"
+#include "shm/lock.h"
+
+enum {
+	MOST_IN_GROUP = 1000,		/* statements in one transaction: bounds how long the first of them waits */
+	GIVE_UP_MS = 5000,		/* a letter is answered by then, also while the store is away */
+	RETRY_FIRST_MS = 20, RETRY_MOST_MS = 1000,
+};
+
+/* In shared memory, changed by the process in the writer's slot only, in critical sections. */
+struct desk {
+	struct list waiting;	/* of db_write.mail.link, in order */
+};
+
+static struct {
+	shm_owner    tag;
+	unsigned     slot;
+	struct desk *desk;
+	/* the writer's own */
+	struct loop *loop;
+	struct db   *conn;
+	struct timer again;
+	uint32_t     retry_ms;
+	bool         resting;	/* between two tries */
+	bool         away;	/* logged so */
+} w;
+
+/* --- the sender --- */
+
+/* In the sender's process, or in the next one of its slot, which knows nothing of it. */
+static void deliver(struct mail *m)
+{
+	struct db_write *l = CONTAINER(m, struct db_write, mail);
+
+	if (l->incarnation == proc_get(proc_self())->incarnation)
+		l->done(l);
+	else
+		db_write_free(l);
+}
+
+static void take(struct mail *m)
+{
+	critical_enter();
+	list_append(&w.desk->waiting, &m->link);
+	critical_leave();
+}
+
+static size_t text_bytes(const struct db_value *v, unsigned n)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes += v[i].s.len;
+	return bytes;
+}
+
+struct db_write *db_write_new(const struct db_stmt *st, const struct db_value *params, unsigned n)
+{
+	struct db_write *l = shm_zalloc(w.tag, sizeof(*l) + n * sizeof(l->v[0]) + text_bytes(params, n));
+	char            *at;
+
+	if (!l)
+		return NULL;
+	mail_init(&l->mail, take);
+	l->stmt = st;
+	l->n = (uint16_t)n;
+	at = (char *)&l->v[n];
+	for (unsigned i = 0; i < n; i++) {
+		l->v[i] = params[i];
+		if (!params[i].s.len)
+			continue;
+		l->v[i].s.p = memcpy(at, params[i].s.p, params[i].s.len);
+		at += params[i].s.len;
+	}
+	return l;
+}
+
+void db_write_free(struct db_write *l)
+{
+	shm_free(l);
+}
+
+void db_write_submit(struct db_write *l)
+{
+	l->slot = (uint16_t)proc_self();
+	l->incarnation = proc_get(l->slot)->incarnation;
+	l->at_ms = clock_ms();
+	mail_post(w.slot, &l->mail);
+}
+
+/* --- the writer --- */
+
+/* Answer the oldest letter. A sender that has died gets none: its successor would only free it. */
+static void answer_first(void)
+{
+	struct db_write *l = LIST_FIRST(&w.desk->waiting, struct db_write, mail.link);
+	bool             asked = l->done && l->incarnation == proc_get(l->slot)->incarnation;
+
+	critical_enter();
+	list_remove(&l->mail.link);
+	if (asked) {
+		mail_init(&l->mail, deliver);
+		mail_post(l->slot, &l->mail);
+	}
+	critical_leave();
+	if (!asked)
+		db_write_free(l);
+}
+
+static enum err run_one(struct db_write *l)
+{
+	char     why[256] = "";
+	enum err err;
+
+	if (l->n != l->stmt->params || !db_values_ok(l->v, l->n))
+		return ERR_SYNTAX;
+	err = w.conn->driver->run(w.conn, l->stmt, l->v, NULL, NULL, why, sizeof(why));
+	if (err && err != ERR_IO && err != ERR_NOMEM)
+		log_warn(NULL, "a change was refused by the database: %s", why);
+	return err;
+}
+
+static enum err run_group(size_t *n, char *why, size_t cap)
+{
+	enum err err = w.conn->driver->begin(w.conn, true, why, cap);
+
+	if (err)
+		return err;
+	*n = 0;
+	LIST_EACH(struct db_write, l, &w.desk->waiting, mail.link) {
+		if (*n == MOST_IN_GROUP)
+			break;
+		l->result = run_one(l);
+		if (l->result == ERR_IO || l->result == ERR_NOMEM)
+			return l->result;
+		++*n;
+	}
+	return w.conn->driver->commit(w.conn, why, cap);
+}
+
+static bool connected(char *why, size_t cap)
+{
+	if (w.conn && w.conn->driver->stale(w.conn)) {
+		db_close(w.conn);
+		w.conn = NULL;
+	}
+	if (!w.conn)
+		w.conn = db_connect(DB_WRITE, why, cap);
+	return w.conn != NULL;
+}
+
+/* OK, and how many letters it was for; otherwise nothing is committed. */
+static enum err write_group(size_t *n, char *why, size_t cap)
+{
+	enum err err;
+
+	if (!connected(why, cap))
+		return ERR_IO;
+	err = run_group(n, why, cap);
+	if (err) {
+		w.conn->driver->rollback(w.conn);
+		db_close(w.conn);	/* what was wrong with it may be in its cache */
+		w.conn = NULL;
+	}
+	return err;
+}
+
+/* Those that have waited too long get their error; the others stay. They came in order of time but for clocks of different processes,
+ * which are ticked once a turn: the first in time is near enough. */
+static void give_up_old(void)
+{
+	while (!list_empty(&w.desk->waiting)) {
+		struct db_write *l = LIST_FIRST(&w.desk->waiting, struct db_write, mail.link);
+
+		if (l->at_ms + GIVE_UP_MS > clock_ms())
+			return;
+		l->result = ERR_IO;
+		answer_first();
+	}
+}
+
+static void rest(const char *why)
+{
+	if (!w.away)
+		log_error(NULL, "changes cannot be written: %s", why);
+	w.away = true;
+	w.resting = true;
+	wheel_arm(loop_wheel(w.loop), &w.again, clock_ms() + w.retry_ms);
+	w.retry_ms = w.retry_ms * 2 < RETRY_MOST_MS ? w.retry_ms * 2 : RETRY_MOST_MS;
+	give_up_old();
+}
+
+static void serve(void *unused)
+{
+	char   why[256] = "the database is away";
+	size_t n = 0;
+
+	(void)unused;
+	while (!w.resting && !list_empty(&w.desk->waiting)) {
+		if (write_group(&n, why, sizeof(why))) {
+			rest(why);
+			return;
+		}
+		while (n--)
+			answer_first();
+		if (w.away)
+			log_info(NULL, "changes are written again");
+		w.away = false;
+		w.retry_ms = RETRY_FIRST_MS;
+	}
+}
+
+static void on_again(struct timer *t)
+{
+	(void)t;
+	w.resting = false;
+	serve(NULL);
+}
+
+void db_set_writer_slot(unsigned slot)
+{
+	w.slot = slot;
+	w.tag = shm_owner_new("db");
+	w.desk = shm_alloc(w.tag, sizeof(*w.desk));
+	if (w.desk)
+		list_init(&w.desk->waiting);
+}
+
+enum err db_writer_start(struct loop *l)
+{
+	if (!w.desk)
+		return ERR_NOMEM;
+	w.loop = l;
+	w.conn = NULL;
+	w.retry_ms = RETRY_FIRST_MS;
+	w.resting = w.away = false;
+	timer_init(&w.again, on_again);
+	loop_at_turn_end(l, serve, NULL);
+	return OK;
+}
+
+void db_writer_stop(void)
+{
+	if (!w.loop)
+		return;
+	while (mailbox_read())
+		;
+	w.resting = false;
+	serve(NULL);
+	wheel_disarm(&w.again);
+	db_close(w.conn);
+	w.conn = NULL;
+	w.loop = NULL;
+}
