@@ -33,6 +33,7 @@ socklen_t addr_len(const struct addr *a);
 void addr_ip_write(const struct addr *a, struct buf *out);
 /* "192.0.2.1:5060" or "[2001:db8::1]:5060": as in sent-by, URIs and logs. */
 void addr_write(const struct addr *a, struct buf *out);
-/* The same on a small buffer that the caller gives, for one log line: addr_text(&a, (char[ADDR_TEXT]){0}). */
+/* The same on a small buffer that the caller gives, for one log line: addr_text(&a, (char[ADDR_TEXT]){0}), which lives until the end
+ * of its block (a lone statement after `if` is one). */
 enum { ADDR_TEXT = 64 };
 struct str addr_text(const struct addr *a, char *room);

@@ -25,30 +25,32 @@ struct flow {
 };
 
 /* --- supervisor, before the fork --- */
-/* "udp:127.0.0.1:5060", "udp:[::1]:5060", "udp:*:5060" (one listener an address of every interface that is up, or one
- * wildcard socket with the addresses known: see net_is_local). Port 5060 when left out. On failure `why` (cap bytes) is a
- * sentence that says what to do ("127.0.0.1:5060 is in use: stop the other server or change `listen`"). TCP and TLS listeners
- * are ERR_UNSUPPORTED for now. advertise may be empty ("host" or "host:port"). */
+/* "udp:127.0.0.1:5060", "udp:[::1]:5060", "udp:*:5060" (one listener for every address of the interfaces that are up, loopback
+ * included and IPv6 link-local left out, so that an answer leaves from the address that was asked; those listened to already are
+ * passed over; 0.0.0.0 and [::] mean the same). Port 0: the transport's. On failure `why` (cap bytes) is a sentence that says what
+ * to do ("127.0.0.1:5060 is in use: stop the other server or change `listen`"). TCP and TLS listeners are ERR_UNSUPPORTED for now.
+ * advertise may be empty, "host" or "host:port" (then the port of `host_port`). `workers` is the same in every call. */
 MUST_CHECK enum err net_listen(struct str transport, struct str host, uint16_t port, struct str advertise, unsigned workers,
 			       char *why, size_t cap);
 size_t                 net_listener_count(void);
 const struct listener *net_listener_at(size_t i);
 void net_close_all(void);
 
-/* Is that one of our own addresses and ports? A wildcard listener counts for every address of the machine. `port` 0 means the
- * transport's default; transport TP_NONE means any. */
+/* Is that one of our own addresses (or advertised names) and ports? `port` 0 means the transport's default; transport TP_NONE means
+ * any. */
 bool net_is_local(struct str host, uint16_t port, enum transport t);
-/* The listener to reach `to` from: same transport and family, preferring `like` when it fits. NULL: none. */
+/* The listener to reach `to` from: same transport and family; `like` when it fits (may be NULL), else the one whose address is nearest,
+ * a loopback address never before another for what is not. NULL: none. */
 const struct listener *net_listener_for(enum transport t, const struct addr *to, const struct listener *like);
 
 /* --- worker --- */
-/* What the upper floors do with what arrives; set once before the fork. `bytes` live in the receive batch until the call
- * returns, unless net_keep() takes them over. */
+/* What the upper floors do with what arrives; set once before the fork. `bytes` live in the receive batch until the call returns. */
 struct net_user {
 	void (*received)(struct str bytes, const struct flow *from);
-	/* An ICMP error for what was sent to `to` (UDP), or a connection that failed. */
+	/* An ICMP error for what was sent to `to` (UDP; the kernel tells any worker, not the one that sent), no route to it, or a
+	 * connection that failed. Never called from within net_send(). */
 	void (*unreachable)(const struct flow *to);
-	/* after each batch of events: work that was put off */
+	/* at the end of each turn of the loop, before the send batch leaves: work that was put off */
 	void (*batch_end)(void);
 };
 void net_set_user(const struct net_user *u);
@@ -58,7 +60,8 @@ MUST_CHECK enum err net_worker_start(struct loop *l, unsigned worker);
 /* Queue bytes for `to`; copied into the send batch, which leaves with sendmmsg at the end of the loop's turn (or when it is
  * full). ERR_LIMIT: larger than a datagram may be. Errors of the peer arrive later, by unreachable(). */
 MUST_CHECK enum err net_send(const struct flow *to, struct str bytes);
-/* The same without the copy: room in the batch to write into; net_commit() with what was written (0: nothing is sent). */
+/* The same without the copy: room in the batch to write into, to be followed by net_commit() with what was written (0: nothing is
+ * sent) before anything else is sent. Room for a datagram of the largest size; none when there is no memory. */
 MUST_CHECK struct buf net_reserve(void);
 void net_commit(const struct flow *to, size_t len);
 void net_flush(void);

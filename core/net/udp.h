@@ -1,0 +1,26 @@
+#pragma once
+/* UDP sockets: between net.c (listeners), udp.c (receiving) and send.c (the batch) only. */
+#include "net/net.h"
+
+/* One socket a worker on that address, as a group that the kernel spreads datagrams over. fds[workers] on success; else nothing
+ * is open and `why` says what to do. */
+MUST_CHECK enum err udp_open(const struct addr *a, unsigned workers, int *fds, char *why, size_t cap);
+/* Receive from this worker's sockets (net_socket) in the loop. */
+MUST_CHECK enum err udp_start(struct loop *l);
+
+/* This worker's socket of a listener; -1: none. */
+int  net_socket(const struct listener *via);
+void net_pass_up(struct str bytes, const struct flow *from);
+void net_pass_unreachable(const struct flow *to);
+void net_pass_batch_end(void);
+/* The simulation's exit; NULL: there are sockets. */
+void (*net_exit(void))(const struct flow *to, struct str bytes);
+
+/* The send batch of this worker may be used, and leaves at the end of the loop's turns. */
+MUST_CHECK enum err send_start(struct loop *l);
+
+enum net_count {
+	COUNT_RECEIVED, COUNT_RECEIVED_BYTES, COUNT_EMPTY, COUNT_ICMP, COUNT_SENT, COUNT_SENT_BYTES, COUNT_FULL, COUNT_TOO_LARGE,
+	COUNT_FAILED, NET_COUNTS
+};
+void net_count(enum net_count what, int64_t n);
