@@ -82,33 +82,11 @@ const struct db_stmt *db_stmt_at(unsigned id)
 
 /* --- values --- */
 
-/* Length of the well-formed UTF-8 sequence at the front (RFC 3629 §4), 0: there is none. */
-static size_t utf8_len(const unsigned char *p, size_t left)
-{
-	size_t        n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-	unsigned char low = 0x80, high = 0xbf;
-
-	if (n > left || p[0] == 0)
-		return 0;
-	if (p[0] == 0xe0)
-		low = 0xa0;
-	else if (p[0] == 0xed)
-		high = 0x9f;
-	else if (p[0] == 0xf0)
-		low = 0x90;
-	else if (p[0] == 0xf4)
-		high = 0x8f;
-	for (size_t i = 1; i < n; i++, low = 0x80, high = 0xbf)
-		if (p[i] < low || p[i] > high)
-			return 0;
-	return n;
-}
-
 static bool text_ok(struct str s)
 {
 	for (size_t at = 0, n; at < s.len; at += n) {
-		n = utf8_len((const unsigned char *)s.p + at, s.len - at);
-		if (!n)
+		n = str_utf8(str_from(s, at));
+		if (!n || s.p[at] == 0)
 			return false;
 	}
 	return true;

@@ -183,6 +183,32 @@ bool str_cstr(struct str s, char *out, size_t cap)
 	return n == s.len && !(n && memchr(s.p, '\0', n));
 }
 
+/* RFC 3629 §4: the first byte gives the length and narrows what the second may be (no overlong forms, no surrogates). */
+size_t str_utf8(struct str s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	unsigned char        low = 0x80, high = 0xbf;
+	size_t               n;
+
+	if (!s.len)
+		return 0;
+	n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+	if (n > s.len)
+		return 0;
+	if (p[0] == 0xe0)
+		low = 0xa0;
+	else if (p[0] == 0xed)
+		high = 0x9f;
+	else if (p[0] == 0xf0)
+		low = 0x90;
+	else if (p[0] == 0xf4)
+		high = 0x8f;
+	for (size_t i = 1; i < n; i++, low = 0x80, high = 0xbf)
+		if (p[i] < low || p[i] > high)
+			return 0;
+	return n;
+}
+
 static unsigned min3(unsigned a, unsigned b, unsigned c)
 {
 	a = a < b ? a : b;

@@ -103,5 +103,8 @@ bool str_i64(struct str s, int64_t *out);
 /* Copy as a C string of at most cap bytes with the NUL; false when it was cut or holds a NUL. */
 bool str_cstr(struct str s, char *out, size_t cap);
 
+/* Length of the well-formed UTF-8 sequence at the front (RFC 3629 §4; NUL is one of length 1), 0: there is none. */
+size_t str_utf8(struct str s);
+
 /* Edit distance (Damerau, adjacent swaps count one), at most `limit`+1; for suggestions. */
 unsigned str_distance(struct str a, struct str b, unsigned limit);
