@@ -61,7 +61,8 @@ static inline struct str str_from(struct str s, size_t at)
 {
 	if (at > s.len)
 		at = s.len;
-	return (struct str){ .p = s.p + at, .len = s.len - at };
+	/* nothing is added to a NULL pointer, not even 0 */
+	return (struct str){ .p = at ? s.p + at : s.p, .len = s.len - at };
 }
 
 static inline struct str str_to(struct str s, size_t len)
