@@ -55,6 +55,7 @@ static bool ipv6_ref_ok(struct str h)
 bool host_ok(struct str h)
 {
 	bool numeric = true;
+	char prev = '.';
 
 	if (h.len && h.p[h.len - 1] == '.')
 		h.len--;
@@ -62,13 +63,13 @@ bool host_ok(struct str h)
 		return false;
 	for (size_t i = 0; i < h.len; i++) {
 		char c = h.p[i];
-		bool first = i == 0 || h.p[i - 1] == '.', last = i + 1 == h.len || h.p[i + 1] == '.';
 
-		if (!ch_is(c, CL_HOST) || (first && (c == '.' || c == '-')) || (last && c == '-'))
+		if (!ch_is(c, CL_HOST) || ((c == '.' || c == '-') && prev == '.') || (c == '.' && prev == '-'))
 			return false;
 		numeric &= c == '.' || ch_digit(c);
+		prev = c;
 	}
-	return !numeric || host_is_ipv4(h);
+	return prev != '-' && prev != '.' && (!numeric || host_is_ipv4(h));
 }
 
 bool host_take(struct str *rest, struct str *host, bool *ipv6)
@@ -107,6 +108,64 @@ bool host_eq(struct str a, struct str b)
 	return str_find(a, ':') >= 0 && ipv6_bytes(a, &x) && ipv6_bytes(b, &y) && memcmp(&x, &y, sizeof(x)) == 0;
 }
 
+static unsigned hex_value(char c)
+{
+	return ch_digit(c) ? (unsigned)(c - '0') : (unsigned)(ch_lower(c) - 'a' + 10);
+}
+
+static bool at_escape(struct str s)
+{
+	return s.len >= 3 && s.p[0] == '%' && ch_is(s.p[1], CL_HEX) && ch_is(s.p[2], CL_HEX);
+}
+
+/* The next character, its escape undone; *escaped says it had one. The rest is not empty. */
+static char char_take(struct str *rest, bool *escaped)
+{
+	char c = rest->p[0];
+
+	*escaped = at_escape(*rest);
+	if (*escaped)
+		c = (char)(hex_value(rest->p[1]) << 4 | hex_value(rest->p[2]));
+	*rest = str_from(*rest, *escaped ? 3 : 1);
+	return c;
+}
+
+/* reserved of RFC 3261 §25.1: escaped, these are not what they are unescaped (§19.1.4). */
+static bool ch_reserved(char c)
+{
+	return c && strchr(";/?:@&=+$,", c);
+}
+
+/* Equal but for needless escapes. */
+static bool escaped_eq(struct str a, struct str b, bool fold_case)
+{
+	while (a.len && b.len) {
+		bool ea, eb;
+		char ca = char_take(&a, &ea), cb = char_take(&b, &eb);
+
+		if (fold_case) {
+			ca = ch_lower(ca);
+			cb = ch_lower(cb);
+		}
+		if (ca != cb || (ea != eb && ch_reserved(ca)))
+			return false;
+	}
+	return !a.len && !b.len;
+}
+
+static bool param_find_escaped(struct str params, struct str name, struct str *value)
+{
+	struct param p;
+
+	while (param_next(&params, &p, NULL)) {
+		if (!escaped_eq(p.name, name, true))
+			continue;
+		*value = p.value;
+		return true;
+	}
+	return false;
+}
+
 static bool escapes_ok(struct str s)
 {
 	ptrdiff_t at;
@@ -138,19 +197,35 @@ static bool userinfo_take(struct str *rest, struct uri *u)
 /* headers = "?" header *( "&" header ), header = hname "=" hvalue */
 static bool headers_ok(struct str headers)
 {
+	bool last_empty = str_ends(headers, STR("&"));
+
 	do {
 		struct str one = str_take_until(&headers, '&');
 
-		if (str_find(one, '=') < 1 || str_find(one, '@') >= 0 || str_find(one, ';') >= 0)
+		if (str_find(one, '=') < 1 || str_find(one, ';') >= 0)
 			return false;
 	} while (headers.len);
+	return !last_empty;
+}
+
+/* No name twice, escapes undone. */
+static bool names_differ(struct str params)
+{
+	struct str   ignored;
+	struct param p;
+
+	while (param_next(&params, &p, NULL))
+		if (param_find_escaped(params, p.name, &ignored))
+			return false;
 	return true;
 }
 
 /* The first ; is gone already, so that another one stands for an empty parameter. */
 static bool uri_params_ok(struct str params)
 {
-	return !str_starts(params, STR(";")) && params_ok(params);
+	if (str_starts(params, STR(";")) || !params_ok(params))
+		return false;
+	return str_find(params, '%') < 0 || names_differ(params);
 }
 
 static bool params_take(struct str *rest, struct uri *u)
@@ -171,7 +246,7 @@ static bool sip_parse(struct str rest, struct uri *u)
 		return false;
 	if (str_take_ch(&rest, ':') && !port_take(&rest, &u->port))
 		return false;
-	if (!params_take(&rest, u))
+	if (str_find(rest, '@') >= 0 || !params_take(&rest, u))
 		return false;
 	if (!rest.len)
 		return true;
@@ -245,31 +320,12 @@ enum err uri_parse(struct str in, struct uri *out)
 	return OK;
 }
 
+/* %6C%72 is lr (RFC 4475 §3.1.1.3). */
 bool uri_param(const struct uri *u, const char *name, struct str *value)
 {
-	return param_find(u->params, name, value);
-}
+	struct str ignored;
 
-static unsigned hex_value(char c)
-{
-	return ch_digit(c) ? (unsigned)(c - '0') : (unsigned)(ch_lower(c) - 'a' + 10);
-}
-
-static bool at_escape(struct str s)
-{
-	return s.len >= 3 && s.p[0] == '%' && ch_is(s.p[1], CL_HEX) && ch_is(s.p[2], CL_HEX);
-}
-
-/* The next character, its escape undone; *escaped says it had one. The rest is not empty. */
-static char char_take(struct str *rest, bool *escaped)
-{
-	char c = rest->p[0];
-
-	*escaped = at_escape(*rest);
-	if (*escaped)
-		c = (char)(hex_value(rest->p[1]) << 4 | hex_value(rest->p[2]));
-	*rest = str_from(*rest, *escaped ? 3 : 1);
-	return c;
+	return param_find_escaped(u->params, str_of(name), value ? value : &ignored);
 }
 
 struct str uri_unescape(struct arena *a, struct str s)
@@ -285,47 +341,11 @@ struct str uri_unescape(struct arena *a, struct str s)
 	return str_n(p, n);
 }
 
-/* reserved of RFC 3261 §25.1: escaped, these are not what they are unescaped (§19.1.4). */
-static bool ch_reserved(char c)
-{
-	return c && strchr(";/?:@&=+$,", c);
-}
-
-/* Equal but for needless escapes. */
-static bool escaped_eq(struct str a, struct str b, bool fold_case)
-{
-	while (a.len && b.len) {
-		bool ea, eb;
-		char ca = char_take(&a, &ea), cb = char_take(&b, &eb);
-
-		if (fold_case) {
-			ca = ch_lower(ca);
-			cb = ch_lower(cb);
-		}
-		if (ca != cb || (ea != eb && ch_reserved(ca)))
-			return false;
-	}
-	return !a.len && !b.len;
-}
-
 /* §19.1.4: these must be in both or in neither. */
 static bool param_needs_partner(struct str name)
 {
 	return str_ieqz(name, "user") || str_ieqz(name, "ttl") || str_ieqz(name, "method") ||
 	       str_ieqz(name, "maddr") || str_ieqz(name, "transport");
-}
-
-static bool param_find_escaped(struct str params, struct str name, struct str *value)
-{
-	struct param p;
-
-	while (param_next(&params, &p, NULL)) {
-		if (!escaped_eq(p.name, name, true))
-			continue;
-		*value = p.value;
-		return true;
-	}
-	return false;
 }
 
 /* Each parameter of `a` has an equal one in `b`, or may do without (`all`: none may). */
@@ -501,7 +521,7 @@ void uri_write_ruri(const struct uri *u, struct buf *out)
 	}
 	buf_add(out, upto_port(u));
 	while (param_next(&params, &p, NULL)) {
-		if (str_ieqz(p.name, "method"))
+		if (escaped_eq(p.name, STR("method"), true))
 			continue;
 		buf_ch(out, ';');
 		buf_add(out, p.name);
