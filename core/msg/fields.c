@@ -97,11 +97,11 @@ static bool slash_take(struct str *rest)
  * about it, and the 505 must find its way back (RFC 4475 §3.1.2.16). */
 static bool via_protocol(struct str *rest, struct via *v)
 {
-	if (!str_ieqz(str_take_token(rest), "SIP") || !slash_take(rest))
+	if (!str_ieqz(str_take_span(rest, CL_TOKEN), "SIP") || !slash_take(rest))
 		return false;
-	if (!str_take_token(rest).len || !slash_take(rest))
+	if (!str_take_span(rest, CL_TOKEN).len || !slash_take(rest))
 		return false;
-	v->transport = str_take_token(rest);
+	v->transport = str_take_span(rest, CL_TOKEN);
 	return v->transport.len && str_take_lws(rest);
 }
 
@@ -185,7 +185,7 @@ enum err cseq_parse(struct str in, struct cseq *out)
 
 	if (!str_take_u32(&rest, &num) || num > INT32_MAX || !str_take_lws(&rest))
 		return ERR_SYNTAX;
-	method = str_take_token(&rest);
+	method = str_take_span(&rest, CL_TOKEN);
 	if (!method.len || rest.len)
 		return ERR_SYNTAX;
 	*out = (struct cseq){ .num = num, .method = method };

@@ -127,6 +127,8 @@ static size_t value_end(struct str s)
 {
 	bool angle = false, quote = false;
 
+	if (str_find(s, ',') < 0)
+		return s.len;	/* nearly always */
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.p[i];
 
