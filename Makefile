@@ -80,6 +80,9 @@ check:
 	scripts/check.sh
 bench: rel
 	test/bench/bench.sh
+# Each parser under libFuzzer for SECONDS, from the shared corpus.
+fuzz:
+	SHARED=$(SHARED) SECONDS_EACH=$(or $(SECONDS),60) scripts/fuzz.sh $(T)
 clean:
 	rm -rf $(B)
 
@@ -98,9 +101,10 @@ help:
 	@echo 'make quick T=x  one unit test'
 	@echo 'make check      floors, headers, warnings under gcc and clang, cppcheck'
 	@echo 'make bench      the benchmark kit'
+	@echo 'make fuzz       every parser under libFuzzer; SECONDS=60 each, T="message uri" for some'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'
 	@echo 'make deps       the Debian packages this needs'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
-.PHONY: all rel san unit deps run test quick check bench clean install help
+.PHONY: all rel san unit deps run test quick check bench fuzz clean install help
 .SECONDARY:
