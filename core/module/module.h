@@ -117,13 +117,15 @@ struct module {
 };
 
 /* --- registry (boot) --- */
-/* Load NAME.so from the module folder; ERR_NOT_FOUND with the nearest name in `why`. Built-in modules (core) register themselves. */
+/* Load NAME.so from the module folder and apply its presets. ERR_EXISTS: it is loaded; ERR_NOT_FOUND with the nearest name in `why`;
+ * ERR_UNSUPPORTED: it cannot be loaded, `why` says why. Built-in modules (core) register themselves. */
 MUST_CHECK enum err module_load(struct str name, char *why, size_t cap);
 MUST_CHECK enum err module_register(const struct module *m);
 void module_set_folder(const char *path);
 const struct module *module_at(size_t i);		/* loaded ones, in order; NULL past the end */
 const struct module *module_find(struct str name);
-/* A module in the folder (loaded or not) that has a function of that name: "did you forget `module x {}`?". Empty: none. */
+/* A module in the folder (loaded or not) that has a function of that name: "did you forget `module x {}`?". Empty: none. Valid until
+ * the next call of this family. */
 struct str module_offering(struct str func);
 /* Nearest module name in the folder, for suggestions. Empty: none near. */
 struct str module_nearest(struct str name);
@@ -131,9 +133,15 @@ struct str module_nearest(struct str name);
 MUST_CHECK enum err modules_check_needs(char *why, size_t cap);
 const void *module_service(const char *name);
 void module_apply_presets(const struct module *m);
+/* Are the presets values of their types, within their bounds? Done by the two above. */
+MUST_CHECK enum err module_check_presets(const struct module *m, char *why, size_t cap);
+/* Forget all (tests). */
+void module_forget_all(void);
 /* Parse `text` (a preset, or a value from a script, as written) by the parameter's type, check its bounds, store it. The sentence in `why` is as
  * the checker prints it: "expected duration 1s to 1d, got string". `store` false: check only. */
 MUST_CHECK enum err module_param_set(const struct mod_param *p, struct str text, bool store, char *why, size_t cap);
+/* The hooks of all modules, in order of loading; on error `why` begins with the module's name. */
+MUST_CHECK enum err modules_configure(char *why, size_t cap);	/* parameters are set; also under sipario -c */
 MUST_CHECK enum err modules_start(char *why, size_t cap);
 MUST_CHECK enum err modules_worker_start(struct loop *l, char *why, size_t cap);
 void modules_stop(void);

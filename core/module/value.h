@@ -52,9 +52,14 @@ const char *vtype_name(enum vtype t);		/* "string", "duration" … as in error m
 /* "30s", "1h30m", "250ms" -> ms; "16kB", "1GB" -> bytes (k = 1024). ERR_SYNTAX, ERR_LIMIT (does not fit). */
 MUST_CHECK enum err duration_parse(struct str s, int64_t *ms);
 MUST_CHECK enum err size_parse(struct str s, int64_t *bytes);
+/* The same way back, in the largest units: "1h30m", "16kB". */
+void duration_write(int64_t ms, struct buf *out);
+void size_write(int64_t bytes, struct buf *out);
 /* "10.0.0.0/8", "2001:db8::/32", a single address. */
 MUST_CHECK enum err cidr_parse(struct str s, struct addr *net, uint8_t *prefix);
 bool cidr_contains(const struct addr *net, uint8_t prefix, const struct addr *ip);
-/* As text, for interpolation and logs; .p NULL on no memory. */
+/* As text, for interpolation and logs ("null", "[a, b]"); .p NULL on no memory. */
+void value_write(const struct value *v, struct buf *out);
 MUST_CHECK struct str value_text(struct arena *a, const struct value *v);
+/* Same type and content; a uri equals the string that spells it. */
 bool value_eq(const struct value *a, const struct value *b);

@@ -37,7 +37,7 @@ enum tm_todo {
 	DO_STOP_RETRANSMIT = 1 << 9,
 	DO_START_TIMEOUT = 1 << 10,	/* start B, F or H: 64*T1 */
 	DO_STOP_TIMEOUT = 1 << 11,
-	DO_START_LINGER = 1 << 12,	/* start D, K, M, I, J or L; its length is linger_ms() */
+	DO_START_LINGER = 1 << 12,	/* start D, K, M, I, J or L; its length is tm_linger_ms() */
 	DO_END = 1 << 13,		/* terminated: drop the transaction */
 };
 struct tm_step {
@@ -48,6 +48,13 @@ struct tm_step ict_step(enum tm_state s, enum tm_event ev, bool reliable);
 struct tm_step nict_step(enum tm_state s, enum tm_event ev, bool reliable);
 struct tm_step ist_step(enum tm_state s, enum tm_event ev, bool reliable);
 struct tm_step nist_step(enum tm_state s, enum tm_event ev, bool reliable);
+
+/* INVITE and non-INVITE, client and server transaction. */
+enum tm_kind { TM_ICT, TM_NICT, TM_IST, TM_NIST };
+/* One of the four above. */
+struct tm_step tm_step(enum tm_kind kind, enum tm_state s, enum tm_event ev, bool reliable);
+/* How long a transaction stays in a state that waits for repeats only: D, I, J, K, L, M. */
+uint32_t tm_linger_ms(enum tm_kind kind, enum tm_state s, bool reliable);
 
 /* RFC 3261 table 4; milliseconds, changeable at boot by the settings t1, t2, t4, timer_c. */
 struct tm_timers {

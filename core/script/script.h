@@ -1,0 +1,64 @@
+#pragma once
+/* What the process floor needs of the script: load it, read its settings, run it. Behind it stand the front end (check.h) and the machine. */
+#include "proxy/request.h"
+
+/* --- boot (supervisor; also `sipario -c` and siparioctl, which start nothing) --- */
+/* Register the core's own functions, variables and settings as module zero. First of all; harmless when repeated. */
+MUST_CHECK enum err script_boot(void);
+
+/* A loaded configuration: checked tree and bytecode. Private memory; runs hold a reference, so that one that a reload has replaced
+ * lives until its last run has ended. */
+struct script;
+struct script_options {
+	const struct str *defines;	/* -D "NAME=VALUE" */
+	size_t            define_count;
+	bool              colour;	/* of the report */
+};
+/* Read, check and compile a file (what it includes and the modules it names as well). NULL: it has errors. *report, in the arena, is all that
+ * is to be said, as text for a terminal: errors, or the warnings of a good file; empty: nothing. */
+MUST_CHECK struct script *script_load(const char *path, const struct script_options *o, struct arena *a, struct str *report);
+/* The same for a text that goes by that name in messages (tests, `sipario -e`). */
+MUST_CHECK struct script *script_load_text(struct str name, struct str text, const struct script_options *o, struct arena *a, struct str *report);
+void script_free(struct script *s);	/* NULL is fine; drops the caller's reference */
+/* Store its settings and the parameters of its modules, see that their needs are met, and let them configure themselves
+ * (modules_configure). `why` is a sentence. Needs neither root nor a database. */
+MUST_CHECK enum err script_apply(struct script *s, char *why, size_t cap);
+/* New runs take it from here on; takes over the caller's reference. */
+void script_use(struct script *s);
+
+/* --- settings: valid after script_apply() --- */
+struct texts {
+	size_t            count;
+	const struct str *v;	/* NUL-terminated as well */
+};
+struct settings {
+	struct texts listen;		/* "udp:*:5060", in order of the file */
+	struct texts domains, aliases;	/* host names that are ours */
+	struct str   advertise;		/* "host" or "host:port"; empty: the address of the socket */
+	struct str   database;		/* "sqlite:var/sipario.db"; empty: none */
+	int64_t      workers;		/* 0: one a core */
+	uint64_t     memory_limit;	/* bytes of shared memory */
+	int          log_level;		/* enum log_level */
+	struct str   user, group;	/* to run as; empty: unchanged */
+	struct str   control;		/* path of the control socket */
+	struct str   dns_servers;	/* empty: the system's */
+	uint32_t     dns_timeout_ms;
+	int64_t      dns_tries;
+	uint32_t     stop_timeout_ms;	/* a gentle stop waits so long for open transactions */
+	int64_t      max_waiting;	/* parked runs a worker */
+	int64_t      max_steps;		/* instructions a run */
+};
+/* t1, t2, t4, timer_c go straight to tm_timers. */
+extern struct settings settings;
+
+/* --- worker --- */
+MUST_CHECK enum err script_worker_start(struct loop *l);
+/* proxy_user.request and proxy_user.is_local */
+void script_request(struct request *r);
+bool script_is_local(struct str host);
+size_t script_runs_parked(void);
+
+/* --- tests in the language --- */
+/* Run the `test` blocks of a loaded, applied script under a virtual clock and a simulated network; lines "ok - name", "not ok - name" with what came
+ * instead, on stdout. Boots the floors below for itself: once a process. The number of failed tests, or -1 with `why`. */
+int script_test(struct script *s, char *why, size_t cap);

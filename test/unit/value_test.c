@@ -1,0 +1,121 @@
+/* core/module/value.c: the values of the routing language. */
+#include "test.h"
+
+#include "module/value.h"
+
+TEST(durations_are_numbers_with_falling_units)
+{
+	static const struct { const char *in; enum err err; int64_t ms; const char *text; } rows[] = {
+		{ "30s", OK, 30000, "30s" }, { "1h30m", OK, 5400000, "1h30m" }, { "250ms", OK, 250, "250ms" }, { "0s", OK, 0, "0s" },
+		{ "90s", OK, 90000, "1m30s" }, { "2d", OK, 172800000, "2d" }, { "1s500ms", OK, 1500, "1s500ms" },
+		{ "30", ERR_SYNTAX, 0, "" }, { "", ERR_SYNTAX, 0, "" }, { "s", ERR_SYNTAX, 0, "" }, { "30m1h", ERR_SYNTAX, 0, "" },
+		{ "1m1m", ERR_SYNTAX, 0, "" }, { "5 s", ERR_SYNTAX, 0, "" }, { "1h30", ERR_SYNTAX, 0, "" }, { "-1s", ERR_SYNTAX, 0, "" },
+		{ "99999999999999999999s", ERR_LIMIT, 0, "" }, { "9223372036854775807s", ERR_LIMIT, 0, "" },
+		{ "106751991167d7h12m56s", ERR_LIMIT, 0, "" },
+	};
+
+	for (size_t r = 0; r < COUNT_OF(rows); r++) {
+		char       room[64];
+		struct buf b = buf_on(room, sizeof(room));
+		int64_t    ms = -1;
+
+		CHECK_ROW(duration_parse(str_of(rows[r].in), &ms) == rows[r].err, rows[r].in);
+		CHECK_ROW(ms == (rows[r].err ? -1 : rows[r].ms), rows[r].in);
+		if (rows[r].err)
+			continue;
+		duration_write(ms, &b);
+		CHECK_STR(buf_str(&b), rows[r].text);
+	}
+}
+
+TEST(sizes_count_in_1024)
+{
+	static const struct { const char *in; enum err err; int64_t bytes; const char *text; } rows[] = {
+		{ "16kB", OK, 16384, "16kB" }, { "1GB", OK, 1 << 30, "1GB" }, { "1KB", OK, 1024, "1kB" }, { "1500B", OK, 1500, "1500B" },
+		{ "0B", OK, 0, "0B" }, { "2TB", OK, (int64_t)2 << 40, "2TB" }, { "16k", ERR_SYNTAX, 0, "" }, { "16", ERR_SYNTAX, 0, "" },
+		{ "9999999999TB", ERR_LIMIT, 0, "" },
+	};
+
+	for (size_t r = 0; r < COUNT_OF(rows); r++) {
+		char       room[64];
+		struct buf b = buf_on(room, sizeof(room));
+		int64_t    n = -1;
+
+		CHECK_ROW(size_parse(str_of(rows[r].in), &n) == rows[r].err && n == (rows[r].err ? -1 : rows[r].bytes), rows[r].in);
+		if (rows[r].err)
+			continue;
+		size_write(n, &b);
+		CHECK_STR(buf_str(&b), rows[r].text);
+	}
+}
+
+TEST(cidr_contains_by_prefix_and_family)
+{
+	static const struct { const char *net, *ip; bool in; } rows[] = {
+		{ "10.0.0.0/8", "10.255.0.1", true }, { "10.0.0.0/8", "11.0.0.1", false }, { "10.0.0.0/9", "10.127.255.255", true },
+		{ "10.0.0.0/9", "10.128.0.0", false }, { "0.0.0.0/0", "192.0.2.1", true }, { "192.0.2.1", "192.0.2.1", true },
+		{ "192.0.2.1", "192.0.2.2", false }, { "2001:db8::/32", "2001:db8:ffff::1", true }, { "2001:db8::/33", "2001:db8:8000::1", false },
+		{ "0.0.0.0/0", "::1", false }, { "::/0", "127.0.0.1", false },
+	};
+	struct addr net = { 0 };
+	uint8_t     prefix;
+
+	for (size_t r = 0; r < COUNT_OF(rows); r++) {
+		struct addr ip;
+
+		CHECK_ROW(!cidr_parse(str_of(rows[r].net), &net, &prefix) && !addr_parse(str_of(rows[r].ip), 0, &ip), rows[r].net);
+		CHECK_ROW(cidr_contains(&net, prefix, &ip) == rows[r].in, rows[r].ip);
+	}
+	CHECK(cidr_parse(STR("10.0.0.0/33"), &net, &prefix) == ERR_SYNTAX);
+	CHECK(cidr_parse(STR("10.0.0.0/"), &net, &prefix) == ERR_SYNTAX);
+	CHECK(cidr_parse(STR("::/129"), &net, &prefix) == ERR_SYNTAX);
+	CHECK(cidr_parse(STR("example.org/8"), &net, &prefix) == ERR_SYNTAX);
+}
+
+TEST(value_text_shows_lists_and_records)
+{
+	static const struct field  fields[] = { { "code", T_INT, false, "" }, { "reason", T_STR, true, "" }, { 0 } };
+	static const struct shape  shape = { "answer", fields };
+	const struct value         in[] = { value_int(486), V_NULL };
+	const struct record        rec = { &shape, in };
+	const struct value         items[] = { value_bool(true), value_ms(1500), value_record(&rec) };
+	const struct list_value    l = { COUNT_OF(items), items };
+	struct value               list = { .type = T_LIST, .u.list = &l };
+	struct value               s = value_str(STR("x"));
+	char                       first[1024] __attribute__((aligned(16)));
+	struct arena               a;
+
+	arena_init(&a, first, sizeof(first), 1 << 20);
+	CHECK_STR(value_text(&a, &list), "[true, 1s500ms, answer{code = 486, reason = null}]");
+	CHECK_STR(value_text(&a, &s), "x");
+	CHECK(value_eq(&list, &list));
+	CHECK(!value_eq(&list, &s));
+	arena_free(&a);
+}
+
+TEST(value_text_of_a_long_list_grows_and_a_full_arena_says_no)
+{
+	struct value      items[300];
+	struct list_value l = { COUNT_OF(items), items };
+	struct value      list = { .type = T_LIST, .u.list = &l };
+	struct arena      a;
+
+	for (size_t i = 0; i < COUNT_OF(items); i++)
+		items[i] = value_int(123456789);
+	arena_init(&a, NULL, 0, 1 << 20);
+	CHECK_INT(value_text(&a, &list).len, 300 * 9 + 299 * 2 + 2);
+	arena_free(&a);
+	arena_init(&a, NULL, 0, 64);
+	CHECK(!value_text(&a, &list).p);
+	arena_free(&a);
+}
+
+TEST(values_of_different_types_are_never_equal_but_a_uri_is_its_text)
+{
+	struct value one = value_int(1), sec = value_ms(1), text = value_str(STR("sip:a@b")), no = V_NULL;
+	struct value uri = { .type = T_URI, .u.s = STR("sip:a@b") };
+
+	CHECK(!value_eq(&one, &sec));
+	CHECK(value_eq(&uri, &text) && value_eq(&text, &uri));
+	CHECK(value_eq(&no, &no) && !value_eq(&no, &one));
+}
