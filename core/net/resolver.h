@@ -1,0 +1,12 @@
+#pragma once
+/* The library that asks name servers; for dns.c only. */
+#include "net/dns.h"
+
+/* err OK: at least one address, and the lowest TTL of what led to them. */
+typedef void resolver_done(void *arg, enum err err, const struct dns_answer *answer, uint32_t ttl_s);
+
+MUST_CHECK enum err resolver_open(struct loop *l, const struct dns_config *cfg);
+/* Questions under way are forgotten: their `done` is not called. */
+void resolver_close(void);
+/* `done` may be called from within. */
+void resolver_ask(const char *name, int family, resolver_done *done, void *arg);
