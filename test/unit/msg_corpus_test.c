@@ -200,3 +200,9 @@ TEST(torture_messages_are_read_right)
 	CHECK_STR(msg_via1(&t.m)->received, "2001:db8::9:255");
 	case_end(&t);
 }
+
+/* 49 messages of RFC 4475, 12 of RFC 5118: none may be forgotten, whether the folder is there or not. */
+TEST(every_torture_message_has_its_row)
+{
+	CHECK_INT(COUNT_OF(rows), 49 + 12);
+}

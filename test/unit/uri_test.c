@@ -90,7 +90,7 @@ TEST(other_schemes_are_kept_whole)
 TEST(uri_parameters_are_found_escaped_or_not)
 {
 	struct uri u;
-	struct str v;
+	struct str v = STR("");
 
 	CHECK(uri_parse(STR("sip:h;%6C%72;n%61me=v%61lue%25%34%31;Maddr=x"), &u) == OK);	/* RFC 4475 §3.1.1.3 */
 	CHECK(uri_param(&u, "lr", NULL) && uri_param(&u, "name", &v));
