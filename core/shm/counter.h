@@ -10,7 +10,8 @@ struct counter {
 	bool        gauge;
 	uint32_t    id;		/* set by counter_register */
 };
-/* Boot, before shm_create()'s region is used by workers; the struct must be static. */
+/* Boot, before the fork; the struct must be static. Again is harmless. There is room for 511; counting in one that was never registered
+ * is harmless and reads as 0. What was counted outlives shm_destroy(); what a gauge measured does not. */
 void     counter_register(struct counter *c);
 void     counter_add(const struct counter *c, int64_t n);
 static inline void counter_inc(const struct counter *c)

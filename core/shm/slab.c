@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "shm/counter.h"
 #include "shm/region.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -41,6 +42,8 @@ static struct {
 	bool    poison;
 } cfg;
 
+static struct counter refused = { .name = "shm.refused", .help = "allocations refused at memory_limit", .unit = "allocations" };
+
 /* A kill may strike between any two instructions: keep the magazine's stores in the order they are written. */
 #define KEEP_ORDER() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
@@ -59,6 +62,7 @@ void slab_boot(void)
 		cfg.most[i] = (uint8_t)(fit < 2 ? 2 : fit > MAGAZINE_MOST ? MAGAZINE_MOST : fit);
 	}
 	cfg.fail_after = 0;
+	counter_register(&refused);
 #ifdef WITH_ASAN
 	cfg.poison = true;
 #endif
@@ -273,8 +277,10 @@ void *shm_alloc(shm_owner who, size_t bytes)
 	if (need < bytes || told_to_fail())
 		return NULL;
 	h = need <= CLASS_MOST_BYTES ? small_take(cfg.class_of[(need + STEP - 1) / STEP]) : big_take(need);
-	if (!h)
+	if (!h) {
+		counter_inc(&refused);
 		return NULL;
+	}
 	h->owner = who;
 	h->magic = HEAD_LIVE;
 	account(who, (int64_t)head_bytes(h), 1);
