@@ -204,6 +204,7 @@ static int receive_batch(const struct socket *s)
 	return n;
 }
 
+/* Receiving is tried after an error, too: it clears one that found no room in the queue, and would wake us for ever. */
 static void on_socket(struct loop_fd *f, uint32_t events)
 {
 	const struct socket *s = CONTAINER(f, struct socket, f);
@@ -211,9 +212,8 @@ static void on_socket(struct loop_fd *f, uint32_t events)
 	if (events & EPOLLERR)
 		for (int i = 0; i < ERRORS_A_TURN && read_error(s); i++)
 			;
-	if (events & EPOLLIN)
-		for (int i = 0; i < BATCHES && receive_batch(s) == BATCH; i++)
-			;
+	for (int i = 0; i < BATCHES && receive_batch(s) == BATCH; i++)
+		;
 }
 
 static bool make_room(void)
