@@ -163,7 +163,7 @@ static void quoted(struct json_out *o, struct str s)
 		s = str_from(s, run);
 		if (!s.len)
 			break;
-		if ((unsigned char)s.p[0] < 0x80)
+		if (s.p[0] != 0 && (unsigned char)s.p[0] < 0x80)
 			add_escaped(o, s.p[0]);
 		else
 			add(o, STR("\xef\xbf\xbd"));	/* U+FFFD */

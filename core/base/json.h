@@ -42,7 +42,7 @@ void json_open_object(struct json_out *o, const char *key);
 void json_close_object(struct json_out *o);
 void json_open_list(struct json_out *o, const char *key);
 void json_close_list(struct json_out *o);
-void json_put_text(struct json_out *o, const char *key, struct str s);	/* bytes that are no UTF-8 become U+FFFD */
+void json_put_text(struct json_out *o, const char *key, struct str s);	/* bytes that are no UTF-8, and NUL, become U+FFFD */
 void json_put_int(struct json_out *o, const char *key, int64_t i);
 void json_put_bool(struct json_out *o, const char *key, bool b);
 void json_put_null(struct json_out *o, const char *key);
