@@ -1,0 +1,202 @@
+"""The torture messages of RFC 4475 and RFC 5118, sent to a running server; and every fuzz seed, which it only has to survive.
+
+The messages carry no rport and name port 5060 mostly, so they are sent from port 5060 of 127.0.0.2 (the answer goes to the sent-by port
+there). Next hops resolve, by a name server of our own, to a sink at 127.0.0.3:5060.
+"""
+import json
+import os
+import re
+import socket
+import struct
+import threading
+import time
+
+import sip
+from sipario import SHARED, Server
+from suite import Skip, test
+
+CLIENT, SINK = "127.0.0.2", "127.0.0.3"
+SCRIPT = """
+listen @LISTEN@;
+control "@CONTROL@";
+dns_servers "127.0.0.1:%d";
+domain "example.com";
+domain "example.net";
+domain "company.com";
+domain "registrar.example.com";
+module location  { durable = off; }
+module registrar { }
+request_route {
+    if ($rm == "REGISTER" && is_local($rd)) { save(); exit; }
+    if (is_local($rd) && !lookup()) send_reply(480);
+    relay();
+}
+"""
+
+
+class Dns:
+    """Answers every question for an A record with the sink's address."""
+
+    def __init__(self):
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind(("127.0.0.1", 0))
+        self.port, self.open = self.sock.getsockname()[1], True
+        self.sock.settimeout(0.2)
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        while self.open:
+            try:
+                q, who = self.sock.recvfrom(4096)
+            except OSError:
+                continue
+            end = q.index(b"\0", 12) + 5
+            kind = struct.unpack(">H", q[end - 4:end - 2])[0]
+            rr = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(SINK) if kind == 1 else b""
+            self.sock.sendto(q[:2] + b"\x81\x80\0\1" + struct.pack(">H", bool(rr)) + b"\0\0\0\0" + q[12:end] + rr, who)
+
+    def close(self):
+        self.open = False
+        self.thread.join()
+        self.sock.close()
+
+
+class Ears:
+    """Sockets that collect what arrives: the client's and the sink's, more of the client's as messages name other ports."""
+
+    def __init__(self):
+        self.socks, self.client, self.sink = {}, [], []
+        self.listen(CLIENT, 5060)
+        self.listen(SINK, 5060)
+
+    def listen(self, host, port):
+        if (host, port) not in self.socks:
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            try:
+                s.bind((host, port))
+            except OSError as e:
+                s.close()
+                raise Skip(f"{host}:{port} cannot be had: {e}")
+            s.setblocking(False)
+            self.socks[(host, port)] = s
+        return self.socks[(host, port)]
+
+    def gather(self):
+        for (host, _), s in self.socks.items():
+            while True:
+                try:
+                    raw = s.recv(65536)
+                except OSError:
+                    break
+                (self.sink if host == SINK else self.client).append(raw)
+
+    def close(self):
+        for s in self.socks.values():
+            s.close()
+
+
+def sent_by_port(raw):
+    """The port that the answer goes to (RFC 3261 18.2.2): sent-by of the first Via."""
+    m = re.search(rb"(?im)^(?:via|v)[ \t]*:\s*SIP\s*/\s*[\d.]+\s*/\s*(\w+)\s+(?:\[[^\]]*\]|[^\s:;,]+)(?:\s*:\s*(\d+))?", raw)
+    return (m.group(1).upper().decode(), int(m.group(2) or 5060)) if m else ("UDP", 5060)
+
+
+def allowed(entry, raw):
+    """The set of what may happen: status codes, 'forward', 'drop'. A message for a role the server plays may be treated as that role does."""
+    words = set()
+    roles = [entry["proxy"]] + ([entry["registrar"]] if raw.startswith(b"REGISTER") else [])
+    for text in roles:
+        for w in re.split(r"\s+or\s+|[\s,]+", text if isinstance(text, str) else " or ".join(map(str, text))):
+            if w and w != "-":
+                words.add(int(w) if str(w).isdigit() else w)
+    if words & {"forward", "process"}:
+        words |= {404, 480, "forward"}
+        if re.match(rb"\S+ sip:[^ ]*(?:\[|\d+\.\d+\.\d+\.\d+)", raw):       # an address where nobody is, or that has no route from loopback
+            words |= {408, 500, 503, "drop"}
+        if raw.startswith(b"OPTIONS"):
+            words.add(200)
+    return words
+
+
+def happened(ears, n_client, n_sink, method, call_id):
+    """What was seen since: a final status, 'forward', or 'drop'."""
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        ears.gather()
+        for raw in ears.client[n_client:]:
+            m = re.match(rb"SIP/2.0 ([2-6]\d\d)", raw)
+            if m and (not call_id or call_id in raw):
+                return int(m.group(1))
+        if any(raw.startswith(method) for raw in ears.sink[n_sink:]):
+            return "forward"
+        time.sleep(0.01)
+    return "drop"
+
+
+def entries(folder):
+    path = os.path.join(SHARED, "corpus", folder, "index.json")
+    if not os.path.isfile(path):
+        raise Skip(f"no corpus in {SHARED}")
+    with open(path) as f:
+        index = json.load(f)
+    return index if isinstance(index, list) else index.get("messages") or index.get("entries") or [dict(v, file=k) for k, v in index.items()]
+
+
+def torture(b, folder):
+    index = entries(folder)
+    ears = b.keep(Ears())
+    dns = b.keep(Dns())
+    s = Server(b, script=SCRIPT % dns.port, database=False)
+    wrong = []
+    for e in index:
+        name = e.get("file") or e["name"]
+        with open(os.path.join(SHARED, "corpus", folder, name), "rb") as f:
+            raw = f.read()
+        transport, port = sent_by_port(raw)
+        ears.listen(CLIENT, port)
+        ears.gather()
+        m = re.search(rb"(?im)^(?:call-id|i)[ \t]*:\s*(\S+)", raw)
+        n = len(ears.client), len(ears.sink)
+        ears.socks[(CLIENT, 5060)].sendto(raw, s.address)
+        got, may = happened(ears, *n, raw.split(b" ")[0], m and m.group(1)), allowed(e, raw)
+        if transport != "UDP":
+            may.add("drop")             # it came over another transport than its Via says: silence is no mistake
+        if "insuf" in name:
+            may.add("drop")             # silence is tolerable, says the index
+        if got not in may:
+            wrong.append(f"{name}: {got}, allowed {sorted(map(str, may))}")
+        assert s.proc.poll() is None, f"the server is gone after {name}"
+    probe = b.keep(sip.Phone(s.address, "probe", "probe.invalid"))
+    assert probe.finish(probe.start("OPTIONS", f"sip:{s.here}")).status == 200
+    assert not wrong, "\n".join(wrong)
+
+
+@test("torture messages of RFC 4475", alone=True)
+def _(b):
+    torture(b, "rfc4475")
+
+
+@test("torture messages of RFC 5118 (IPv6)", alone=True)
+def _(b):
+    torture(b, "rfc5118")
+
+
+@test("every fuzz seed is survived")
+def _(b):
+    top = os.path.join(SHARED, "corpus")
+    files = sorted(os.path.join(d, f) for d, _, fs in os.walk(top) for f in fs if not f.endswith((".md", ".json", ".tsv", ".dict")))
+    if not files:
+        raise Skip(f"no corpus in {SHARED}")
+    s = Server(b, script=(SCRIPT % 9).replace('dns_servers "127.0.0.1:9";', 'dns_servers "127.0.0.1:9";\ndns_timeout 100ms;'), database=False)
+    children = set(s.children())
+    probe = b.keep(sip.Phone(s.address, "probe", "probe.invalid"))
+    for i, path in enumerate(files):
+        with open(path, "rb") as f:
+            raw = f.read(60000)
+        if raw:
+            probe.send(raw)
+        if i % 20 == 0:
+            assert probe.finish(probe.start("OPTIONS", f"sip:{s.here}")).status == 200, f"no answer after {path}"
+    assert probe.finish(probe.start("OPTIONS", f"sip:{s.here}")).status == 200
+    assert set(s.children()) == children, "a process died"
