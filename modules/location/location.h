@@ -1,0 +1,87 @@
+#pragma once
+/* Private to this folder: how bindings lie in shared memory.
+ *
+ * A hash table of addresses-of-record; each holds its bindings sorted by q, then newest first. One allocation an AOR, one a binding, its texts
+ * behind it: about 270 bytes a phone in all. One of LOCKS locks (RANK_LOCATION) guards a bucket's chain, its AORs and their bindings.
+ * An AOR has one shared timer, armed for its earliest expiry or before that: a refresh does not touch it, the handler looks again. */
+#include "module/module.h"
+#include "module/services.h"
+#include "shm/lock.h"
+
+struct bind {
+	struct bind *next;
+	uint32_t     expires;		/* seconds since 1970, until 2106 */
+	uint32_t     cseq, reg_id;
+	uint16_t     q;
+	uint16_t     listener;		/* 1 + index, 0: none */
+	uint16_t     port;		/* of the peer */
+	uint16_t     contact_len, instance_len, call_id_len, path_len, agent_len;
+	uint8_t      ip_len;		/* 4, 16, or 0: no flow */
+	uint8_t      doomed : 1;	/* goes in the change being decided, under the lock */
+	uint8_t      has_conn : 1;
+	char         tail[];		/* the five texts, the address, the connection and its owner */
+};
+struct aor {
+	struct aor  *next;
+	struct bind *binds;
+	struct timer timer;
+	uint32_t     hash;
+	uint16_t     key_len;
+	bool         timed;		/* the timer is armed, or its handler on its way: that one frees an empty AOR */
+	char         key[];
+};
+
+struct location_cfg {
+	bool    durable;
+	int64_t buckets;
+};
+extern struct location_cfg location_cfg;
+extern struct counter location_bindings, location_aors, location_expired;
+extern const struct location_service location_service;
+extern const struct mod_command location_commands[];
+
+/* --- bind.c: one binding as a shared object --- */
+MUST_CHECK struct bind *bind_new(const struct binding *b);	/* NULL: no memory, or a text over 64 kB */
+void bind_list_free(struct bind *list);
+/* The texts are slices of *b. */
+void bind_view(const struct bind *b, struct binding *out);
+/* Copied into the arena with its texts; NULL: no memory. */
+MUST_CHECK struct binding *bind_copy(const struct bind *b, struct arena *a);
+struct str bind_contact(const struct bind *b);
+struct str bind_call_id(const struct bind *b);
+/* The same binding? By instance and reg-id where both have them (RFC 5626 §6), else by comparing URIs (RFC 3261 §10.2.4). */
+bool bind_same(const struct bind *b, const struct binding *other);
+
+/* --- table.c --- */
+MUST_CHECK enum err table_create(uint32_t buckets);
+uint32_t     table_hash(struct str aor);
+uint32_t     table_buckets(void);
+struct lock *table_lock(uint32_t hash);		/* also of a bucket number */
+struct aor  *table_first_locked(uint32_t bucket);
+struct aor  *aor_find_locked(uint32_t hash, struct str key);
+MUST_CHECK struct aor *aor_add_locked(uint32_t hash, struct str key);
+struct str   aor_key(const struct aor *a);
+void         aor_link_locked(struct aor *a, struct bind *b);
+/* Take out and count those that fn chooses, free them; returns how many. */
+size_t       aor_cut_locked(struct aor *a, bool (*chosen)(const struct bind *b, uint32_t now), uint32_t now);
+void         aor_expire_locked(struct aor *a);	/* drop what is over */
+bool         bind_expired(const struct bind *b, uint32_t now);
+/* After a change: arm its timer, or free it when it is empty. */
+void         aor_settle_locked(struct aor *a);
+uint32_t     unix_now(void);
+/* AORs were linked before the fork: workers arm their timers, the next `n` buckets a call; false when all are done. */
+bool         table_arm_some(uint32_t n);
+void         table_loaded(void);
+
+/* --- store.c: the letters to the writer, and loading --- */
+void store_boot(void);
+MUST_CHECK struct db_write *store_put(struct str aor, const struct binding *b);
+MUST_CHECK struct db_write *store_remove(struct str aor, struct str contact);
+MUST_CHECK struct db_write *store_remove_all(struct str aor);
+/* Nobody waits for it, and a start forgets what it missed. */
+void store_expire(struct str aor, uint32_t now);
+MUST_CHECK enum err store_load(char *why, size_t cap);
+
+/* --- save.c, find.c --- */
+MUST_CHECK enum err location_save_bindings(const struct location_save *s, bool *now, void (*done)(void *arg, enum err err), void *arg);
+MUST_CHECK enum err location_find(struct arena *a, struct str aor, struct binding **list);

@@ -1,0 +1,77 @@
+#include "modules/location/location.h"
+
+#include <stdio.h>
+
+struct location_cfg location_cfg;
+
+static const struct mod_param params[] = {
+	{ "durable", P_BOOL, &location_cfg.durable, "on", 0, 0, NULL,
+	  "keep bindings in the database; a REGISTER is answered when they are committed", false },
+	{ "buckets", P_INT, &location_cfg.buckets, "65536", 1024, 16777216, NULL,
+	  "size of the hash table; about as many as phones are expected", false },
+	{ 0 }
+};
+
+struct counter location_bindings = { .name = "location.bindings", .help = "contacts that are registered", .unit = "bindings", .gauge = true };
+struct counter location_aors = { .name = "location.aors", .help = "addresses-of-record that have contacts", .unit = "addresses", .gauge = true };
+struct counter location_expired = { .name = "location.expired", .help = "contacts dropped because nobody refreshed them", .unit = "bindings" };
+
+static struct counter *counters[] = { &location_bindings, &location_aors, &location_expired, NULL };
+
+/* How the workers arm the timers of what was loaded: some buckets every few milliseconds, so that no call waits for it. */
+enum { ARM_BUCKETS = 1024, ARM_EVERY_MS = 20 };
+static struct {
+	struct timer  timer;	/* private to the worker */
+	struct wheel *wheel;
+} arming;
+
+static void arm_more(struct timer *t)
+{
+	if (table_arm_some(ARM_BUCKETS))
+		wheel_arm(arming.wheel, t, t->at_ms + ARM_EVERY_MS);
+}
+
+static enum err start(char *why)
+{
+	enum err err;
+
+	if (location_cfg.durable && !db_configured()) {
+		snprintf(why, 256, "location: durable = on needs a database; add `database \"sqlite:var/sipario.db\";` or say durable = off");
+		return ERR_STATE;
+	}
+	err = table_create((uint32_t)location_cfg.buckets);
+	if (err) {
+		snprintf(why, 256, "location: no room for %lld buckets; raise memory_limit", (long long)location_cfg.buckets);
+		return err;
+	}
+	if (!location_cfg.durable)
+		return OK;
+	store_boot();
+	err = store_load(why, 256);
+	table_loaded();
+	return err;
+}
+
+static enum err worker_start(struct loop *l, char *why)
+{
+	(void)why;
+	arming.wheel = loop_wheel(l);
+	timer_init(&arming.timer, arm_more);
+	wheel_arm(arming.wheel, &arming.timer, 0);
+	return OK;
+}
+
+static bool is_durable(void)
+{
+	return location_cfg.durable;
+}
+
+const struct location_service location_service = {
+	.find = location_find, .save = location_save_bindings, .durable = is_durable,
+};
+
+const struct module module = {
+	.abi = MODULE_ABI, .name = "location", .help = "where the users are: contacts by address-of-record, in shared memory",
+	.offers = "location", .service = &location_service, .params = params, .commands = location_commands,
+	.counters = counters, .start = start, .worker_start = worker_start,
+};

@@ -1,0 +1,249 @@
+#include "modules/location/location.h"
+
+#include <stdlib.h>
+
+/* Who waits for the commit of a change. Private to the submitting process. */
+struct waiter {
+	void (*done)(void *arg, enum err err);
+	void    *arg;
+	unsigned letters;	/* still with the writer */
+	enum err err;		/* the first failure */
+};
+
+/* A change being made: all that it needs is allocated before anything is changed. */
+struct draft {
+	const struct location_save *s;
+	uint32_t                    hash;
+	struct bind                *fresh;	/* in the order of the REGISTER */
+	size_t                      n_fresh;
+	struct list                 letters;	/* struct db_write, by mail.link */
+	unsigned                    n_letters;
+	struct waiter              *waiter;
+};
+
+static bool bind_doomed(const struct bind *b, uint32_t now)
+{
+	(void)now;
+	return b->doomed;
+}
+
+static bool draft_letter(struct draft *d, struct db_write *w)
+{
+	if (!w)
+		return false;
+	list_append(&d->letters, &w->mail.link);
+	d->n_letters++;
+	return true;
+}
+
+/* The end of the list, or what the same REGISTER said of this contact before: the later word counts. */
+static struct bind **draft_place(struct draft *d, const struct binding *b)
+{
+	struct bind **at = &d->fresh;
+
+	while (*at && !bind_same(*at, b))
+		at = &(*at)->next;
+	return at;
+}
+
+static enum err draft_change(struct draft *d, const struct binding_change *ch)
+{
+	struct bind **at = draft_place(d, &ch->b), *old = *at, *fresh;
+
+	if (old) {
+		*at = old->next;
+		shm_free(old);
+		d->n_fresh--;
+	}
+	if (!ch->expires)
+		return OK;
+	fresh = bind_new(&ch->b);
+	if (!fresh)
+		return ERR_NOMEM;
+	fresh->next = *at;
+	*at = fresh;
+	d->n_fresh++;
+	if (location_cfg.durable && !draft_letter(d, store_put(d->s->aor, &ch->b)))
+		return ERR_NOMEM;
+	return OK;
+}
+
+static enum err draft_make(struct draft *d, void (*done)(void *arg, enum err err), void *arg)
+{
+	enum err err = OK;
+
+	for (size_t i = 0; i < d->s->n && !err; i++)
+		err = draft_change(d, &d->s->change[i]);
+	if (err || !location_cfg.durable || !done)
+		return err;
+	d->waiter = malloc(sizeof(*d->waiter));
+	if (!d->waiter)
+		return ERR_NOMEM;
+	*d->waiter = (struct waiter){ .done = done, .arg = arg };
+	return OK;
+}
+
+/* What was not handed over. */
+static void draft_free(struct draft *d)
+{
+	bind_list_free(d->fresh);
+	LIST_EACH_SAFE(struct db_write, w, &d->letters, mail.link) {
+		list_remove(&w->mail.link);
+		db_write_free(w);
+	}
+	free(d->waiter);
+}
+
+/* RFC 3261 §10.3 steps 6 and 7: a change is older when the Call-ID is the same and its CSeq is not higher. The same CSeq again is taken as
+ * the same REGISTER again, since one that is answered without a transaction has nobody else to absorb its repetition: it changes nothing. */
+static bool is_older(const struct location_save *s, const struct bind *b)
+{
+	return str_eq(bind_call_id(b), s->call_id) && s->cseq < b->cseq;
+}
+
+static void spare_all(struct aor *a)
+{
+	for (struct bind *b = a ? a->binds : NULL; b; b = b->next)
+		b->doomed = false;
+}
+
+/* Does the change name it? */
+static bool is_named(const struct location_save *s, const struct bind *b)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (bind_same(b, &s->change[i].b))
+			return true;
+	return s->remove_all;
+}
+
+/* Is the stored row of `b` overwritten by what the draft puts? Its key is the contact as text. */
+static bool is_overwritten(const struct draft *d, const struct bind *b)
+{
+	for (const struct bind *f = d->fresh; f; f = f->next)
+		if (str_eq(bind_contact(f), bind_contact(b)))
+			return true;
+	return false;
+}
+
+static enum err draft_removals_locked(struct draft *d, struct aor *a)
+{
+	if (d->s->remove_all)
+		return draft_letter(d, store_remove_all(d->s->aor)) ? OK : ERR_NOMEM;
+	for (struct bind *b = a->binds; b; b = b->next)
+		if (b->doomed && !is_overwritten(d, b) && !draft_letter(d, store_remove(d->s->aor, bind_contact(b))))
+			return ERR_NOMEM;
+	return OK;
+}
+
+/* Mark what goes: replaced, removed, or all. ERR_STATE when one of them is newer than the change. */
+static enum err mark_locked(struct draft *d, struct aor *a)
+{
+	for (struct bind *b = a->binds; b; b = b->next) {
+		b->doomed = is_named(d->s, b);
+		if (b->doomed && is_older(d->s, b))
+			return ERR_STATE;
+	}
+	return OK;
+}
+
+static enum err check_room_locked(const struct draft *d, const struct aor *a)
+{
+	size_t before = 0, gone = 0;
+
+	for (const struct bind *b = a ? a->binds : NULL; b; b = b->next) {
+		before++;
+		gone += b->doomed;
+	}
+	return d->n_fresh > gone && before - gone + d->n_fresh > d->s->max_contacts ? ERR_LIMIT : OK;
+}
+
+static enum err decide_locked(struct draft *d, struct aor **a)
+{
+	enum err err = *a ? mark_locked(d, *a) : OK;
+
+	if (!err)
+		err = check_room_locked(d, *a);
+	if (!err && *a && location_cfg.durable)
+		err = draft_removals_locked(d, *a);
+	if (!err && !*a && d->fresh && !(*a = aor_add_locked(d->hash, d->s->aor)))
+		err = ERR_NOMEM;
+	return err;
+}
+
+static void letter_done(struct db_write *w)
+{
+	struct waiter *me = w->owner;
+
+	if (w->result && !me->err)
+		me->err = w->result;
+	db_write_free(w);
+	if (--me->letters)
+		return;
+	me->done(me->arg, me->err);
+	free(me);
+}
+
+/* Under the AOR's lock, so that the writer sees the changes of one AOR in their order. */
+static void submit_locked(struct draft *d)
+{
+	if (!d->n_letters)
+		return;
+	if (d->waiter)
+		d->waiter->letters = d->n_letters;
+	LIST_EACH_SAFE(struct db_write, w, &d->letters, mail.link) {
+		list_remove(&w->mail.link);
+		w->owner = d->waiter;
+		w->done = d->waiter ? letter_done : NULL;
+		db_write_submit(w);
+	}
+	d->waiter = NULL;
+}
+
+static void apply_locked(struct draft *d, struct aor *a)
+{
+	aor_cut_locked(a, bind_doomed, 0);
+	while (d->fresh) {
+		struct bind *b = d->fresh;
+
+		d->fresh = b->next;
+		aor_link_locked(a, b);
+	}
+	aor_settle_locked(a);
+}
+
+static enum err draft_commit(struct draft *d)
+{
+	struct lock *l = table_lock(d->hash);
+	struct aor  *a;
+	enum err     err;
+
+	lock(l);
+	a = aor_find_locked(d->hash, d->s->aor);
+	if (a)
+		aor_expire_locked(a);
+	err = decide_locked(d, &a);
+	if (err) {
+		spare_all(a);
+	} else {
+		if (a)
+			apply_locked(d, a);
+		submit_locked(d);
+	}
+	unlock(l);
+	return err;
+}
+
+enum err location_save_bindings(const struct location_save *s, bool *now, void (*done)(void *arg, enum err err), void *arg)
+{
+	struct draft d = { .s = s, .hash = table_hash(s->aor) };
+	enum err     err;
+
+	list_init(&d.letters);
+	err = draft_make(&d, done, arg);
+	if (!err)
+		err = draft_commit(&d);
+	if (!err)
+		*now = !d.n_letters || !done;
+	draft_free(&d);
+	return err;
+}
