@@ -29,6 +29,7 @@ static void clock_forward(unsigned s)
 	clock_tick();
 }
 
+extern const struct module module;
 static struct arena arena;
 
 static void setup(void)
@@ -234,9 +235,11 @@ TEST(an_aor_has_at_most_its_number_of_contacts)
 TEST(a_binding_that_is_not_refreshed_goes)
 {
 	uint64_t before;
+	int64_t  expired;
 
 	setup();
 	before = bytes_used();
+	expired = counter_read(&location_expired);
 	CHECK_INT(save((struct one){ "sip:a@h1", "c1", 1, 60, 0 }), OK);
 	CHECK_INT(save((struct one){ "sip:a@h2", "c2", 1, 120, 0 }), OK);
 	CHECK_INT(timer_count(), 1);
@@ -252,7 +255,7 @@ TEST(a_binding_that_is_not_refreshed_goes)
 	timer_run(clock_ms());
 	CHECK_INT(counter_read(&location_bindings), 0);
 	CHECK_INT(counter_read(&location_aors), 0);
-	CHECK_INT(counter_read(&location_expired), 2);
+	CHECK_INT(counter_read(&location_expired) - expired, 2);
 	CHECK_INT(timer_count(), 0);
 	CHECK_INT(bytes_used(), before);
 	teardown();

@@ -36,12 +36,12 @@ static enum err start(char *why)
 	enum err err;
 
 	if (location_cfg.durable && !db_configured()) {
-		snprintf(why, 256, "location: durable = on needs a database; add `database \"sqlite:var/sipario.db\";` or say durable = off");
+		snprintf(why, 256, "durable = on needs a database; add `database \"sqlite:var/sipario.db\";` or say durable = off");
 		return ERR_STATE;
 	}
 	err = table_create((uint32_t)location_cfg.buckets);
 	if (err) {
-		snprintf(why, 256, "location: no room for %lld buckets; raise memory_limit", (long long)location_cfg.buckets);
+		snprintf(why, 256, "no room for %lld buckets; raise memory_limit", (long long)location_cfg.buckets);
 		return err;
 	}
 	if (!location_cfg.durable)
