@@ -28,28 +28,39 @@ void store_boot(void)
 	db_stmt_register(&expire);
 }
 
-/* "udp:192.0.2.1:5060". Only where an address is enough to come back: a connection does not outlive the server. */
-static struct str flow_texts(const struct flow *f, struct buf *peer, struct buf *via)
+static void place_write(enum transport t, struct str host_port, struct buf *out)
 {
+	struct str name = transport_name(t);
+
+	for (size_t i = 0; i < name.len; i++)
+		buf_ch(out, ch_lower(name.p[i]));
+	buf_ch(out, ':');
+	buf_add(out, host_port);
+}
+
+/* Both as "udp:192.0.2.1:5060". Only where an address is enough to come back: a connection does not outlive the server. */
+static void flow_write(const struct flow *f, struct buf *peer, struct buf *via)
+{
+	char room[ADDR_TEXT];
+
 	if (!f->via || transport_reliable(f->via->transport))
-		return STR_NONE;
-	addr_write(&f->peer, peer);
-	buf_add(via, transport_name(f->via->transport));
-	buf_ch(via, ':');
-	buf_add(via, f->via->host_port);
-	return buf_str(peer);
+		return;
+	place_write(f->via->transport, addr_text(&f->peer, room), peer);
+	place_write(f->via->transport, f->via->host_port, via);
 }
 
 struct db_write *store_put(struct str aor, const struct binding *b)
 {
-	char                  peer_room[ADDR_TEXT], via_room[320];
+	char                  peer_room[ADDR_TEXT + 8], via_room[320];
 	struct buf            peer = buf_on(peer_room, sizeof(peer_room)), via = buf_on(via_room, sizeof(via_room));
-	const struct db_value v[COLUMNS] = {
+	struct db_value       v[COLUMNS] = {
 		db_text(aor), db_text(b->contact), db_text(b->instance), db_int(b->reg_id), db_text(b->call_id), db_int(b->cseq),
 		db_int(b->q), db_int(b->expires_unix), db_text(b->path), db_text(b->user_agent),
-		db_text(flow_texts(&b->received, &peer, &via)), db_text(buf_str(&via)),
 	};
 
+	flow_write(&b->received, &peer, &via);
+	v[COLUMNS - 2] = db_text(buf_str(&peer));
+	v[COLUMNS - 1] = db_text(buf_str(&via));
 	return db_write_new(&put, v, COLUMNS);
 }
 
@@ -91,9 +102,11 @@ static const struct listener *listener_of(struct str via)
 static struct flow flow_of(struct str peer, struct str via)
 {
 	struct flow f = { .via = listener_of(via) };
-	ptrdiff_t   colon = (ptrdiff_t)peer.len - 1;
+	ptrdiff_t   colon;
 	uint32_t    port;
 
+	str_take_until(&peer, ':');
+	colon = (ptrdiff_t)peer.len - 1;
 	while (colon > 0 && peer.p[colon] != ':')
 		colon--;
 	if (!f.via || colon <= 0 || !str_u32(str_from(peer, (size_t)colon + 1), &port) || port > UINT16_MAX ||
