@@ -33,7 +33,8 @@ struct tm_user {
 	/* The outcome for a waiting run of this process. False: there is no such run (any more); the default behaviour follows.
 	 * Called from the loop, no lock held. */
 	bool (*outcome)(struct trans *t, uint32_t run);
-	/* A chance to change an answer before it is sent upstream (reply_route, later). May be NULL. `m` has our Via removed. */
+	/* A chance to change an answer before it is sent upstream or, a final one, held (reply_route, later). May be NULL. `m` has our
+	 * Via removed. No lock held. */
 	void (*passing)(struct trans *t, struct msg *m, unsigned branch);
 	/* A 503 or a failed address: may add another branch (failover, later). May be NULL. */
 };
@@ -59,6 +60,10 @@ bool tm_response(struct ctx *c, struct msg *m, const struct flow *from);
 void tm_unreachable(const struct flow *to);
 
 /* --- server side --- */
+/* Where the answer to a request goes (RFC 3261 §18.2.2, RFC 3581 §4): to the address it came from, at the port it came from where rport asks
+ * for that, else at that of the top Via. On a connection: back over it. to->via is NULL where no answer may be sent (to a broadcast or
+ * multicast address, to port 0). */
+void response_flow(const struct via *top, const struct flow *from, struct flow *to);
 /* A server transaction for a new request. OK: *out with a reference for the caller (tm_unref). ERR_EXISTS: another worker
  * was quicker, the message is absorbed. ERR_NOMEM. INVITE: 100 goes out by itself after 200 ms. */
 MUST_CHECK enum err tm_create(struct ctx *c, struct msg *m, const struct flow *from, struct trans **out);
@@ -76,7 +81,7 @@ struct str tm_request(struct trans *t);	/* the kept bytes; live as long as the r
 /* Write the request of one branch: `branch_id` is the whole value for the branch parameter ("z9hG4bK…"). At most out->cap bytes. */
 typedef void tm_build(void *arg, struct str branch_id, struct buf *out);
 /* Between the two no outcome is decided, so that a quick answer to the first branch does not end a fork that is still
- * being made. tm_fork_end() decides when all branches have ended meanwhile. */
+ * being made. tm_fork_end() decides when all branches have ended meanwhile; tm_wait() belongs between them. */
 void tm_fork_begin(struct trans *t);
 void tm_fork_end(struct trans *t);
 /* One branch: builds, sends, starts its timers. bound: the most bytes build may write. ERR_STATE: cancelled or final already.

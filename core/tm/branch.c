@@ -1,0 +1,429 @@
+/* Branches: requests sent downstream, and the answers to them (RFC 3261 §16.6, §16.7, §17.1). */
+#include "tm/trans.h"
+
+enum { RECENT = 256, BRANCH_ID_BYTES = 48 };
+
+/* Requests that this process has sent lately. ICMP errors come within milliseconds, to the process that sent; to look through the whole table
+ * for each would let a peer that refuses packets slow everybody down. */
+static struct {
+	struct {
+		uint64_t    id;
+		unsigned    index;
+		struct addr peer;
+	} at[RECENT];
+	unsigned next;
+} recent;
+
+/* --- branch ids: z9hG4bK s, 16 hexadecimal digits of the transaction, a dot, the index of the branch --- */
+
+static struct str id_write(uint64_t id, unsigned index, char room[BRANCH_ID_BYTES])
+{
+	struct buf out = buf_on(room, BRANCH_ID_BYTES);
+
+	buf_printf(&out, "z9hG4bK%c%016llx.%x", TM_STATEFUL, (unsigned long long)id, index);
+	return buf_str(&out);
+}
+
+static bool take_hex(struct str *rest, uint64_t *out)
+{
+	size_t n = 0;
+
+	for (*out = 0; n < rest->len && n < 16; n++) {
+		char c = ch_lower(rest->p[n]);
+
+		if (!ch_digit(c) && (c < 'a' || c > 'f'))
+			break;
+		*out = *out << 4 | (uint64_t)(ch_digit(c) ? c - '0' : c - 'a' + 10);
+	}
+	*rest = str_from(*rest, n);
+	return n;
+}
+
+static bool id_parse(struct str branch, uint64_t *id, uint64_t *index)
+{
+	const char       head[] = { 'z', '9', 'h', 'G', '4', 'b', 'K', TM_STATEFUL };
+	const struct str ours = str_n(head, sizeof(head));
+	struct str       rest = str_from(branch, ours.len);
+
+	return str_istarts(branch, ours) && take_hex(&rest, id) && str_take_ch(&rest, '.') && take_hex(&rest, index) && !rest.len;
+}
+
+struct branch *branch_at(const struct trans *t, unsigned index)
+{
+	struct branch *b = t->branches;
+
+	while (b && b->index != index)
+		b = b->next;
+	return b;
+}
+
+void branch_free(struct branch *b)
+{
+	text_free(&b->sent);
+	shm_free(b);
+}
+
+/* --- sending one --- */
+
+/* OK, or why no more branches can be made; *index is the next one's. */
+static enum err reserve(struct trans *t, unsigned *index)
+{
+	enum err err = OK;
+
+	lock(&t->lock);
+	if (t->cancelled || server_is_final(t) || !machine_open(&t->m))
+		err = ERR_STATE;
+	else if (t->n_branches == TM_MOST_BRANCHES)
+		err = ERR_LIMIT;
+	else
+		*index = t->n_branches++;
+	unlock(&t->lock);
+	return err;
+}
+
+static struct branch *branch_new(const struct trans *t, unsigned index, const struct flow *to, struct str text)
+{
+	struct branch *b = shm_zalloc(tm_owner(), sizeof(*b));
+	bool           reliable = transport_reliable(to->via->transport);
+
+	if (!b)
+		return NULL;
+	b->sent = shm_dup(tm_owner(), text);
+	if (!b->sent.p) {
+		branch_free(b);
+		return NULL;
+	}
+	b->to = *to;
+	b->index = (uint8_t)index;
+	machine_init(&b->m, t->m.kind == TM_IST ? TM_ICT : TM_NICT, TM_TRYING, reliable);
+	machine_init(&b->cancel, TM_NICT, TM_TERMINATED, reliable);
+	return b;
+}
+
+/* The first branch after an outcome begins a new round: what was held is not the answer any more. */
+static void new_round_locked(struct trans *t)
+{
+	t->round += t->decided;
+	t->decided = false;
+	t->forked = true;
+	t->timed_out = false;
+	best_clear_locked(t);
+}
+
+static enum err link_branch(struct trans *t, struct branch *b)
+{
+	uint32_t now;
+	enum err err = OK;
+
+	lock(&t->lock);
+	if (t->cancelled || server_is_final(t)) {
+		err = ERR_STATE;
+	} else {
+		now = trans_now(t);
+		if (!t->forked || t->decided)
+			new_round_locked(t);
+		b->round = t->round;
+		b->next = t->branches;
+		t->branches = b;
+		machine_start(&b->m, now);
+		if (b->m.kind == TM_ICT)
+			b->timer_c_at = now + tm_timers.c;
+		deadline_set_locked(t);
+	}
+	unlock(&t->lock);
+	return err;
+}
+
+static void remember(uint64_t id, unsigned index, const struct addr *peer)
+{
+	recent.at[recent.next].id = id;
+	recent.at[recent.next].index = index;
+	recent.at[recent.next].peer = *peer;
+	recent.next = (recent.next + 1) % RECENT;
+}
+
+static struct str built(struct trans *t, struct ctx *c, unsigned index, tm_build *build, void *arg, size_t bound)
+{
+	char       id[BRANCH_ID_BYTES];
+	struct buf out = buf_on(arena_alloc(c->arena, bound), bound);
+
+	if (!out.p)
+		return STR_NONE;
+	build(arg, id_write(t->id, index, id), &out);
+	return buf_ok(&out) ? buf_str(&out) : STR_NONE;
+}
+
+enum err tm_fork(struct trans *t, struct ctx *c, const struct flow *to, tm_build *build, void *arg, size_t bound)
+{
+	unsigned       index;
+	struct branch *b = NULL;
+	struct str     text;
+	enum err       err = reserve(t, &index);
+
+	if (err)
+		return err;
+	text = built(t, c, index, build, arg, bound);
+	if (text.p)
+		b = branch_new(t, index, to, text);
+	if (!b) {
+		counter_inc(&tm_count.no_memory);
+		return ERR_NOMEM;
+	}
+	err = link_branch(t, b);
+	if (err) {
+		branch_free(b);
+		return err;
+	}
+	counter_inc(&tm_count.branches);
+	remember(t->id, index, &to->peer);
+	send_text(c, to, text);
+	return OK;
+}
+
+/* --- what comes back --- */
+
+static struct str challenges_of(struct msg *m)
+{
+	static const enum hdr_type kinds[] = { H_WWW_AUTHENTICATE, H_PROXY_AUTHENTICATE };
+	size_t                     cap = msg_write_bound(m, 0);
+	struct buf                 out = buf_on(arena_alloc(m->c->arena, cap), cap);
+
+	if (!out.p || (m->status != 401 && m->status != 407))
+		return STR_NONE;
+	for (size_t i = 0; i < COUNT_OF(kinds); i++)
+		for (const struct hdr *h = m->first[kinds[i]]; h; h = h->same) {
+			buf_add(&out, hdr_type_name(kinds[i]));
+			BUF_LIT(&out, ": ");
+			buf_add(&out, h->body);
+			BUF_LIT(&out, "\r\n");
+		}
+	return buf_ok(&out) ? buf_str(&out) : STR_NONE;
+}
+
+/* The answer as it will go upstream: without our Via (§16.7 step 3), and 503 as 500 (step 6). On no memory there is no text. */
+static void prepare(struct trans *t, struct msg *m, unsigned index, struct answer *an)
+{
+	const struct tm_user *u = tm_user();
+
+	an->status = m->status;
+	if (m->status == 100 || msg_pop_value(m, H_VIA) || !m->first[H_VIA])
+		return;
+	if (u && u->passing)
+		u->passing(t, m, index);
+	if (m->status == 503 && msg_set_status(m, 500, reason_phrase(500)))
+		return;
+	an->text = msg_text(m);
+	an->challenges = challenges_of(m);
+}
+
+static void provisional_locked(struct trans *t, struct branch *b, struct acts *a, const struct answer *an)
+{
+	if (b->cancel_asked && b->cancel.state == TM_TERMINATED && !b->m.timeout_at)
+		cancel_send_locked(t, b, a);
+	if (an->status == 100 || b->m.kind != TM_ICT)
+		return;
+	if (b->timer_c_at)
+		b->timer_c_at = trans_now(t) + tm_timers.c;	/* §16.7 step 2 */
+	if (an->text.p && branch_counts(t, b) && !t->decided)
+		(void)server_provisional_locked(t, a, an->status, an->text);
+}
+
+/* It needs neither its request nor its CANCEL any more. */
+static void branch_over_locked(struct branch *b)
+{
+	machine_end(&b->cancel);
+	b->timer_c_at = 0;
+	if (b->m.state != TM_COMPLETED || b->m.kind != TM_ICT)
+		text_free(&b->sent);
+}
+
+/* §16.7 step 5, 10: at once, whatever was decided before; the others are not wanted any more. */
+static void success_locked(struct trans *t, struct branch *b, struct acts *a, const struct answer *an)
+{
+	bool was_final = server_is_final(t);
+
+	if (!an->text.p || !server_final_locked(t, a, an->status, an->text, was_final ? STR_NONE : server_keep(t, an->status, an->text)))
+		return;
+	if (was_final)
+		return;
+	t->decided = true;
+	best_set_locked(t, an->status);
+	t->best.branch = b->index;
+	cancel_open_locked(t, a, true);
+	if (t->run.phase == RUN_WAITING)
+		run_wake_locked(t);
+}
+
+static void failure_locked(struct trans *t, struct branch *b, struct acts *a, const struct answer *an)
+{
+	if (t->decided || b->round != t->round)
+		return;
+	best_offer_locked(t, b->index, an);
+	if (an->status >= 600)
+		cancel_open_locked(t, a, false);
+	round_decide_locked(t, a);
+}
+
+/* §16.8, §16.9: as if 408 or 503 had come. Who has cancelled is told just that. */
+static void gave_up_locked(struct trans *t, struct branch *b, struct acts *a, uint32_t todo)
+{
+	struct answer own = { .status = 503 };
+
+	if (todo & DO_TIMED_OUT)
+		own.status = t->cancelled ? 487 : 408;
+	counter_inc(todo & DO_TIMED_OUT ? &tm_count.timeouts : &tm_count.unreachable);
+	branch_over_locked(b);
+	failure_locked(t, b, a, &own);
+}
+
+static enum tm_event event_of(uint16_t status)
+{
+	if (status < 200)
+		return EV_1XX;
+	return status < 300 ? EV_2XX : EV_FINAL;
+}
+
+static void answered_locked(struct trans *t, struct branch *b, struct acts *a, const struct answer *an)
+{
+	uint32_t todo = machine_feed(&b->m, event_of(an->status), trans_now(t));
+
+	if (todo & DO_SEND_ACK)
+		acts_ack(a, b);
+	if (!(todo & DO_PASS_UP))
+		return;
+	if (an->status < 200) {
+		provisional_locked(t, b, a, an);
+		return;
+	}
+	branch_over_locked(b);
+	if (an->status < 300)
+		success_locked(t, b, a, an);
+	else
+		failure_locked(t, b, a, an);
+}
+
+/* The answer to a CANCEL stops its retransmission; what else it says does not matter. */
+static void cancel_answered_locked(struct trans *t, struct branch *b, const struct answer *an)
+{
+	machine_feed(&b->cancel, event_of(an->status), trans_now(t));
+	if (b->cancel.state == TM_COMPLETED)
+		machine_end(&b->cancel);
+}
+
+static bool answer(struct trans *t, unsigned index, struct ctx *c, struct msg *m)
+{
+	bool           to_cancel = m->method == M_CANCEL && t->m.kind == TM_IST;
+	struct answer  an = { .status = m->status };
+	struct acts    a;
+	struct branch *b;
+
+	if (!to_cancel && !str_eq(m->method_name, t->method))	/* §17.1.3: the CSeq method must match */
+		return false;
+	if (!to_cancel)
+		prepare(t, m, index, &an);
+	acts_init(&a, c, t);
+	a.answer = m;
+	lock(&t->lock);
+	b = branch_at(t, index);
+	if (b && to_cancel)
+		cancel_answered_locked(t, b, &an);
+	else if (b)
+		answered_locked(t, b, &a, &an);
+	deadline_set_locked(t);
+	unlock(&t->lock);
+	acts_run(&a);
+	return b;
+}
+
+bool tm_response(struct ctx *c, struct msg *m, const struct flow *from)
+{
+	const struct via *v = msg_via1(m);
+	uint64_t          id, index;
+	struct trans     *t;
+	bool              done;
+
+	(void)from;	/* a branch's answers may come from anywhere (§18.1.2) */
+	if (!v || !id_parse(v->branch, &id, &index))
+		return false;
+	t = table_find_id(id);
+	done = t && index < TM_MOST_BRANCHES && answer(t, (unsigned)index, c, m);
+	tm_unref(t);
+	counter_add(&tm_count.strays, !done);
+	return done;
+}
+
+/* --- what does not come back --- */
+
+static void unreachable_locked(struct trans *t, unsigned index, struct acts *a)
+{
+	struct branch *b = branch_at(t, index);
+	uint32_t       todo;
+
+	if (!b || !machine_open(&b->m))
+		return;
+	todo = machine_feed(&b->m, EV_TRANSPORT_ERROR, trans_now(t));
+	if (todo & DO_FAILED)
+		gave_up_locked(t, b, a, todo);
+}
+
+static void branch_unreachable(uint64_t id, unsigned index)
+{
+	struct trans  *t = table_find_id(id);
+	struct scratch s;
+	struct acts    a;
+
+	if (!t)
+		return;
+	scratch_init(&s);
+	acts_init(&a, &s.c, t);
+	lock(&t->lock);
+	unreachable_locked(t, index, &a);
+	deadline_set_locked(t);
+	unlock(&t->lock);
+	acts_run(&a);
+	scratch_free(&s);
+	tm_unref(t);
+}
+
+void tm_unreachable(const struct flow *to)
+{
+	for (unsigned i = 0; i < RECENT; i++)
+		if (recent.at[i].id && addr_eq(&recent.at[i].peer, &to->peer))
+			branch_unreachable(recent.at[i].id, recent.at[i].index);
+}
+
+static void branch_timer_locked(struct trans *t, struct branch *b, struct acts *a, enum tm_event ev, uint32_t now)
+{
+	uint32_t todo = machine_feed(&b->m, ev, now);
+
+	if (todo & DO_SEND_AGAIN) {
+		counter_inc(&tm_count.retransmissions);
+		acts_send_copy(a, &b->to, b->sent);
+	}
+	if (todo & DO_TIMED_OUT)
+		gave_up_locked(t, b, a, todo);
+	else if (todo & DO_END)
+		text_free(&b->sent);
+}
+
+static void cancel_timer_locked(struct branch *b, struct acts *a, enum tm_event ev, uint32_t now)
+{
+	if (!(machine_feed(&b->cancel, ev, now) & DO_SEND_AGAIN))
+		return;
+	counter_inc(&tm_count.retransmissions);
+	acts_cancel(a, b);
+}
+
+void branch_due_locked(struct trans *t, struct branch *b, struct acts *a, uint32_t now)
+{
+	enum tm_event ev;
+
+	while (machine_due(&b->m, now, &ev))
+		branch_timer_locked(t, b, a, ev, now);
+	while (machine_due(&b->cancel, now, &ev))
+		cancel_timer_locked(b, a, ev, now);
+	if (!b->timer_c_at || b->timer_c_at > now)
+		return;
+	b->timer_c_at = 0;	/* §16.8: it has rung for long enough */
+	cancel_branch_locked(t, b, a);
+}

@@ -1,0 +1,243 @@
+#pragma once
+/* Private to core/tm: what a transaction is made of, and how its files speak to each other.
+ *
+ * Every entry point does the same: find the transaction, lock it, let the `_locked` functions feed the machines and note in a
+ * `struct acts` what has to be done, set the timer, unlock, and then act (send). A process that is killed after the unlock loses
+ * a sending at most, which the machines repeat. */
+#include "base/clock.h"
+#include "net/mailbox.h"
+#include "shm/counter.h"
+#include "shm/lock.h"
+#include "shm/shm.h"
+#include "tm/tm.h"
+
+/* --- machines: one transaction's state and its timers (deadline.c) --- */
+
+/* Times are milliseconds after the birth of the transaction, 0: not running. 32 bits last 49 days. */
+struct machine {
+	uint32_t retransmit_at;	/* A, E, G */
+	uint32_t interval_ms;	/* its present length */
+	uint32_t timeout_at;	/* B, F, H, or the wait after a CANCEL */
+	uint32_t linger_at;	/* D, I, J, K, L, M */
+	uint8_t  kind;		/* enum tm_kind */
+	uint8_t  state;		/* enum tm_state */
+	bool     reliable;
+};
+void machine_init(struct machine *m, enum tm_kind kind, enum tm_state s, bool reliable);
+/* A client's first send: Timers A and B, or E and F. */
+void machine_start(struct machine *m, uint32_t now);
+/* One event: the new state and its timers are set, the rest of what is to be done is the answer (enum tm_todo). */
+uint32_t machine_feed(struct machine *m, enum tm_event ev, uint32_t now);
+/* A timer that is due, taken off: true and its event. */
+bool machine_due(struct machine *m, uint32_t now, enum tm_event *ev);
+void machine_end(struct machine *m);
+/* Waiting for its final answer (clients), or still owing one (servers)? */
+static inline bool machine_open(const struct machine *m)
+{
+	return m->state == TM_TRYING || m->state == TM_PROCEEDING;
+}
+
+/* --- the objects; shared slab --- */
+
+/* A client transaction: one request sent downstream, and the CANCEL for it. Guarded by its trans's lock. */
+struct branch {
+	struct branch *next;
+	struct flow    to;
+	struct str     sent;		/* the request; after a non-2xx final of an INVITE its ACK; none when neither is needed. Own object */
+	struct machine m;
+	struct machine cancel;		/* terminated: none was sent, or it is over */
+	uint32_t       timer_c_at;
+	uint8_t        index;
+	uint8_t        round;		/* of forking, to which its answer counts */
+	bool           sent_is_ack;
+	bool           cancel_asked;	/* sent as soon as a provisional answer has come (RFC 3261 §9.1) */
+	bool           elsewhere;	/* another branch answered with 2xx: the CANCEL tells so (RFC 3326) */
+};
+
+/* The best final answer of a round. */
+struct best {
+	uint16_t   status;	/* 0: none yet */
+	uint8_t    branch;
+	struct str bytes;	/* as it goes upstream; none: our own, or sent already. Own object */
+};
+
+/* Who decides what becomes of the outcome. */
+enum run_phase {
+	RUN_ACTIVE,	/* a run of a script, which is being executed */
+	RUN_WAITING,	/* it waits for the outcome */
+	RUN_POSTED,	/* the outcome is on its way to it */
+	RUN_PARKED,	/* it waits for something else */
+	RUN_GONE	/* nobody: the outcome is sent upstream */
+};
+struct run {
+	uint32_t id;
+	uint32_t incarnation;	/* of the process in `slot` */
+	uint32_t give_up_at;	/* waiting: cancel the branches; parked: answer without it. 0: never */
+	uint16_t slot;
+	uint8_t  phase;
+};
+
+/* A server transaction with its branches. `refs` counts: the table while it is linked, the armed timer, the letter while it is
+ * posted, a run from tm_create() to its tm_unref(), and whoever works on it. */
+struct trans {
+	struct list   link;		/* guarded by the bucket's lock, and by `lock` too: `linked` */
+	uint32_t      refs;		/* atomic */
+	/* constant */
+	uint64_t      id;		/* in the branch ids; its low bits lead to the bucket */
+	uint64_t      hash;		/* of the key */
+	uint64_t      tag;		/* our To tag */
+	uint64_t      born_ms;
+	struct flow   back;		/* where answers go; .via NULL: nowhere */
+	struct str    request, key, method;	/* behind this struct */
+	/* guarded by `lock` */
+	struct lock   lock;		/* RANK_TRANS */
+	struct timer  timer;		/* of the earliest deadline, or one that has moved meanwhile */
+	struct mail   letter;		/* to the process of the run */
+	struct machine m;		/* IST or NIST */
+	struct run    run;
+	struct branch *branches;
+	struct best   best;
+	struct str    last;		/* the answer to send again; none with a status_up: written anew from `request`. Own object */
+	struct str    cancel_reason;	/* Reason of the CANCELs (RFC 3326). Own object */
+	uint32_t      trying_at;	/* 100 goes out by itself */
+	uint16_t      status_up;	/* of the last answer sent upstream; 0: none */
+	uint8_t       n_branches, round;
+	bool          linked, armed;
+	bool          forking;		/* between tm_fork_begin() and _end() */
+	bool          forked;		/* this round has a branch */
+	bool          decided;		/* this round has its outcome */
+	bool          cancelled, timed_out;
+};
+
+/* --- what to do after the unlock (act.c); message lifetime --- */
+
+enum act_kind { ACT_SEND, ACT_OWN_REPLY, ACT_CANCEL, ACT_ACK };
+struct act;
+struct acts {
+	struct ctx    *c;
+	struct trans  *t;	/* the caller's reference */
+	struct msg    *answer;	/* the one being handled: ACKs are made from it */
+	struct act    *first, **last;
+};
+void acts_init(struct acts *a, struct ctx *c, struct trans *t);
+/* The text must live until acts_run(): the message's, or in the arena. */
+void acts_send(struct acts *a, const struct flow *to, struct str text);
+/* Shared bytes, which may be gone by then: copied. */
+void acts_send_copy(struct acts *a, const struct flow *to, struct str bytes);
+void acts_own_reply(struct acts *a, uint16_t status);
+void acts_cancel(struct acts *a, struct branch *b);
+void acts_ack(struct acts *a, struct branch *b);
+void acts_run(struct acts *a);
+/* The kept request, parsed, with received and rport as it arrived. */
+MUST_CHECK enum err kept_parse(struct trans *t, struct ctx *c, struct msg *m);
+/* An answer of our own; .p NULL on no memory. An empty r->to_tag becomes the transaction's (not for 100). */
+MUST_CHECK struct str own_reply(struct trans *t, struct ctx *c, struct msg *m, const struct reply *r);
+/* The whole of a message with its edits, in its arena; .p NULL on no memory. */
+MUST_CHECK struct str msg_text(const struct msg *m);
+void send_text(struct ctx *c, const struct flow *to, struct str bytes);
+
+/* Memory and context of a handler that has no message. */
+struct scratch {
+	struct ctx   c;
+	struct arena arena;
+	char         room[8 * 1024];
+};
+void scratch_init(struct scratch *s);
+void scratch_free(struct scratch *s);
+
+/* --- table.c --- */
+shm_owner tm_owner(void);
+/* The key by which a request finds its transaction, as if its method were `method`; .p NULL on no memory. */
+MUST_CHECK struct str key_of(struct msg *m, struct str method);
+/* With a reference, or NULL. Transactions that have ended are passed over. */
+struct trans *table_find(struct str key);
+struct trans *table_find_id(uint64_t id);
+/* Link it, or answer the one that has the same key, with a reference. */
+struct trans *table_link(struct trans *t);
+/* Unlink; drops the table's reference. */
+void table_unlink(struct trans *t);
+/* Call fn for every transaction, with a reference and no lock held. */
+void table_each(void (*fn)(struct trans *t));
+struct trans *trans_new(struct msg *m, struct str key, const struct flow *from);
+
+/* Each process reads the clock once a turn, so another's may be some milliseconds behind the birth. 0 means "not running". */
+static inline uint32_t trans_now(const struct trans *t)
+{
+	uint64_t now_ms = clock_ms();
+
+	return now_ms > t->born_ms ? (uint32_t)(now_ms - t->born_ms) + 1 : 1;
+}
+
+/* Free a text that is an object of its own; it is none afterwards. */
+void text_free(struct str *s);
+
+/* --- deadline.c --- */
+void deadline_fire(struct timer *timer);
+/* See to it that the timer fires when the earliest deadline is due, at the latest. */
+void deadline_set_locked(struct trans *t);
+
+/* --- server.c --- */
+/* The final answer goes upstream. `text` is what is sent; `kept`, an own object, is handed over and sent again when asked for (and
+ * sent now where there is no text). Without both it is our own, by its status, made when needed. False: no answer may be sent any more. A 408
+ * to a non-INVITE ends the transaction without one (RFC 4320 §4.2). */
+bool server_final_locked(struct trans *t, struct acts *a, uint16_t status, struct str text, struct str kept);
+/* A 1xx; an empty text: our own 100. False: not any more, or not to a non-INVITE. */
+bool server_provisional_locked(struct trans *t, struct acts *a, uint16_t status, struct str text);
+/* A text that is to be sent again if need be, else none. */
+struct str server_keep(const struct trans *t, uint16_t status, struct str text);
+void server_send_again_locked(struct trans *t, struct acts *a);
+/* End without an answer: the caller's retransmission starts anew. */
+void server_forget_locked(struct trans *t);
+static inline bool server_is_final(const struct trans *t)
+{
+	return t->status_up >= 200;
+}
+
+/* --- branch.c --- */
+struct branch *branch_at(const struct trans *t, unsigned index);
+/* Its answer still counts for the present round? */
+static inline bool branch_counts(const struct trans *t, const struct branch *b)
+{
+	return b->round == t->round && machine_open(&b->m);
+}
+void branch_free(struct branch *b);
+/* Timers of one branch. */
+void branch_due_locked(struct trans *t, struct branch *b, struct acts *a, uint32_t now);
+
+/* --- best.c --- */
+struct answer {
+	uint16_t   status;
+	struct str text;	/* as it goes upstream; none: ours */
+	struct str challenges;	/* its WWW- and Proxy-Authenticate fields */
+};
+void best_offer_locked(struct trans *t, unsigned branch, const struct answer *an);
+/* An answer of our own: this status and nothing else. */
+void best_set_locked(struct trans *t, uint16_t status);
+void best_clear_locked(struct trans *t);
+/* Send it upstream: the final answer. */
+void best_send_locked(struct trans *t, struct acts *a);
+
+/* --- cancel.c --- */
+void cancel_branch_locked(struct trans *t, struct branch *b, struct acts *a);
+/* All that are open; `elsewhere`: since a 2xx came from another. */
+void cancel_open_locked(struct trans *t, struct acts *a, bool elsewhere);
+/* The CANCEL that was asked for may go now. */
+void cancel_send_locked(struct trans *t, struct branch *b, struct acts *a);
+
+/* --- wait.c --- */
+/* All branches of the round have ended: its outcome is sent upstream or posted to the run that waits. */
+void round_decide_locked(struct trans *t, struct acts *a);
+void run_wake_locked(struct trans *t);
+bool run_lost_locked(const struct trans *t);
+/* Nobody decides any more: what is undecided takes its default course. */
+void run_gone_locked(struct trans *t, struct acts *a);
+void run_due_locked(struct trans *t, struct acts *a);
+const struct tm_user *tm_user(void);
+void letter_read(struct mail *m);
+
+/* --- counters --- */
+struct tm_counters {
+	struct counter alive, begun, branches, absorbed, retransmissions, timeouts, unreachable, cancelled, no_ack, strays,
+		no_memory, adopted;
+};
+extern struct tm_counters tm_count;
