@@ -128,6 +128,20 @@ TEST(a_wrong_content_length_is_not_written)
 	case_end(&t);
 }
 
+TEST(a_status_line_is_rewritten_whole)
+{
+	case_begin(&t, STR("SIP/2.0 486 Busy Here\r\nCSeq: 1 INVITE\r\nl: 0\r\n\r\n"));
+	CHECK(msg_set_status(&t.m, 603, STR("No\r\nX: y")) == ERR_SYNTAX && msg_set_status(&t.m, 99, STR("x")) == ERR_SYNTAX);
+	CHECK(msg_set_ruri(&t.m, STR("sip:a")) == ERR_STATE && t.m.status == 486);
+	CHECK(msg_set_status(&t.m, 603, STR("Decline")) == OK && t.m.status == 603);
+	CHECK_STR(case_text(&t), "SIP/2.0 603 Decline\r\nCSeq: 1 INVITE\r\nl: 0\r\n\r\n");
+	CHECK(msg_set_received(&t.m, STR("10.0.0.1"), 1) == ERR_NOT_FOUND);
+	case_end(&t);
+	case_begin(&t, STR(INVITE));
+	CHECK(msg_set_status(&t.m, 200, STR("OK")) == ERR_STATE);
+	case_end(&t);
+}
+
 /* RFC 3261 §18.2.1, RFC 3581 §4, RFC 5118 §4.5 */
 TEST(received_and_rport_are_written_into_the_top_via)
 {

@@ -248,6 +248,27 @@ TEST(unknown_fields_are_found_by_name_and_compact_form)
 	case_end(&t);
 }
 
+/* The registry's compact forms of fields that have no type here. */
+TEST(compact_forms_of_untyped_fields_are_their_long_names)
+{
+	static const struct { const char *compact, *name; } rows[] = {
+		{ "r", "Refer-To" }, { "B", "Referred-By" }, { "x", "Session-Expires" }, { "u", "Allow-Events" },
+		{ "a", "Accept-Contact" }, { "j", "Reject-Contact" }, { "d", "Request-Disposition" }, { "n", "Identity-Info" },
+		{ "Q", "q" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char text[512];
+
+		snprintf(text, sizeof(text), OPT VIA REST C "%s: 1\r\n" END, rows[i].compact);
+		case_begin(&t, str_of(text));
+		CHECK_ROW(msg_find(&t.m, str_of(rows[i].name)), rows[i].name);
+		CHECK_ROW(msg_set_hdr(&t.m, str_of(rows[i].name), STR("2")) == OK, rows[i].name);
+		CHECK_STR(msg_find(&t.m, str_of(rows[i].compact))->body, "2");
+		case_end(&t);
+	}
+}
+
 TEST(numbers_are_told_from_rubbish_and_absence)
 {
 	uint32_t n;
