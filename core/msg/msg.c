@@ -313,6 +313,14 @@ enum err msg_read_via1(struct msg *m, const struct via **out)
 	return OK;
 }
 
+/* tag-param = "tag" EQUAL token: one without value is neither a tag nor none. */
+static bool tag_ok(const struct name_addr *na)
+{
+	struct str tag;
+
+	return !param_find(na->params, "tag", &tag) || tag.len;
+}
+
 enum err msg_read_addr(struct msg *m, enum hdr_type t, const struct name_addr **out)
 {
 	struct hdr      *h = m->first[t];
@@ -321,7 +329,7 @@ enum err msg_read_addr(struct msg *m, enum hdr_type t, const struct name_addr **
 	if (!h)
 		return ERR_NOT_FOUND;
 	if (!h->parsed) {
-		if (name_addr_parse(h->body, &na) || na.star)
+		if (name_addr_parse(h->body, &na) || na.star || !tag_ok(&na))
 			return ERR_SYNTAX;
 		h->parsed = arena_alloc(m->c->arena, sizeof(na));
 		if (!h->parsed)

@@ -107,6 +107,8 @@ TEST(mandatory_fields_are_demanded_and_read)
 		{ STR(OPT VIA "f: Bell, Alexander <sip:a@h>;tag=43\r\n" T I C END), 400, BAD_FROM },	/* §3.1.2.15 */
 		{ STR(OPT VIA F "To: \"Watson, Thomas\" < sip:t@h >\r\n" I C END), 400, BAD_TO },	/* §3.1.2.14 */
 		{ STR(OPT VIA F "To: \"Mr. J. User <sip:j@h>\r\n" I C END), 400, BAD_TO },	/* §3.1.2.6 */
+		{ STR(OPT VIA F "To: <sip:b@h>;tag\r\n" I C END), 400, BAD_TO },	/* an answer would add a second tag */
+		{ STR(OPT VIA "From: <sip:a@h>;tag=\"\"\r\n" T I C END), 400, BAD_FROM },
 		{ STR(OPT VIA F "To: *\r\n" I C END), 400, BAD_TO },
 		{ STR(OPT VIA F T "i: a b\r\n" C END), 400, BAD_CALL_ID }, { STR(OPT VIA F T "i:\r\n" C END), 400, BAD_CALL_ID },
 		{ STR(OPT VIA F T "Call-ID: intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{\r\n" C END), 0, BAD_NONE },	/* §3.1.1.2 */
