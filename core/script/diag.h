@@ -25,8 +25,7 @@ enum diag_level { DIAG_ERROR, DIAG_WARNING };
 	X(D_CONST_EXPR, "E314") X(D_RETURN_TYPE, "E315") X(D_LIMIT, "E316")                                             \
 	X(D_UNASSIGNED, "E401") X(D_SILENT, "E402") X(D_TWO_FINALS, "E403") X(D_RECURSION, "E404")                      \
 	X(D_ENDLESS, "E405") X(D_AFTER_RELAY, "E406") X(D_OUTSIDE_LOOP, "E407")                                         \
-	X(D_UNREACHABLE, "W501") X(D_UNUSED_ROUTE, "W502") X(D_UNUSED_LET, "W503") X(D_NEAR_HEADER, "W504")             \
-	X(D_UNUSED_RESULT, "W505")
+	X(D_UNREACHABLE, "W501") X(D_UNUSED_ROUTE, "W502") X(D_UNUSED_LET, "W503") X(D_NEAR_HEADER, "W504")
 #define DIAG_ENUM(name, text) name,
 enum diag_code { DIAG_CODES(DIAG_ENUM) D_COUNT };
 
