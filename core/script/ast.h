@@ -10,6 +10,7 @@
 struct expr;
 struct stmt;
 struct route;
+struct use;
 
 /* --- types --- */
 /* What an expression can give. T_ANY: known at run time only (a parameter without a type, an element of a list, $avp): the machine checks. */
@@ -179,9 +180,19 @@ struct route {
 	uint32_t        where;		/* enum where: the kinds it runs in (a ROUTE_SUB: those that call it) */
 	/* the checker's own: */
 	struct local   *locals;
-	int             state;		/* 0 not yet, 1 being checked, 2 done */
-	bool            called, returns, says, ends_silent, has_result;
-	struct span     silent_at;
+	struct route_call {	/* each route(NAME) in its body */
+		struct route_call *next;
+		struct str         name;
+		struct span        span;
+		struct route      *to;
+	}              *calls;
+	struct use     *uses;		/* what is not for every kind of route */
+	int             state;		/* 0 not yet, 1 being visited, 2 done */
+	bool            called;
+	bool            returns;	/* its end, or a `return`, can be reached */
+	bool            bare_return, typed_return;
+	unsigned        says;		/* what may have been said when it returns: enum said, check_flow.c */
+	struct span     silent_exit;	/* an exit without anything said since its beginning; .src NULL: none */
 };
 
 /* table NAME { key: ip; value: int; ttl: 5m; max: 100000; } */

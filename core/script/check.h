@@ -3,8 +3,7 @@
  * Checking opens no socket and no database. */
 #include "script/ast.h"
 
-/* What the language consists of besides its grammar. Everything is asked for through here, so that a test brings its own world;
- * check_env_registry() is the real one. */
+/* What the language consists of besides its grammar. Everything is asked for through here, so that a test brings its own world. */
 struct check_env {
 	const struct mod_param   *settings;	/* top-level settings; ends with a NULL name */
 	const char *const        *repeatable;	/* settings that may be given more than once ("listen", "domain"); NULL-ended, or NULL */
