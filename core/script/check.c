@@ -1,0 +1,246 @@
+/* The check of a whole program: declarations first, then each route after the routes it calls. */
+#include "script/checker.h"
+
+/* --- constants --- */
+/* -D NAME=VALUE: read as the type the constant has in the file. */
+static bool define_value(struct checker *c, enum vtype t, struct str text, struct value *out)
+{
+	struct addr *ip;
+
+	*out = (struct value){ .type = t };
+	switch (t) {
+	case T_BOOL:
+		*out = value_bool(str_is(text, "true") || str_is(text, "on"));
+		return out->u.b || str_is(text, "false") || str_is(text, "off");
+	case T_INT:
+		return str_i64(text, &out->u.i);
+	case T_DURATION:
+		return !duration_parse(text, &out->u.i);
+	case T_SIZE:
+		return !size_parse(text, &out->u.i);
+	case T_IP: case T_CIDR:
+		ip = CHECK_NEW(c, struct addr);
+		out->u.ip = ip;
+		return ip && !cidr_parse(text, ip, &out->prefix);
+	case T_STR: case T_NULL:
+		*out = value_str(arena_dup(c->a, text));
+		return out->u.s.p;
+	default:
+		return false;
+	}
+}
+
+static void define(struct checker *c, struct str text)
+{
+	struct str       name = str_trim(str_take_until(&text, '='));
+	struct constant *k = check_find_const(c, name);
+	struct nearest   near = nearest_to(name);
+	struct value     v;
+
+	if (!k) {
+		for (struct constant *x = c->prog->constants; x; x = x->next)
+			nearest_offer(&near, x->name);
+		diag_did_you_mean(c->d, diag_add(c->d, D_NO_CONST, (struct span){ 0 }, "-D " STR_FMT ": no constant of that name", STR_ARG(name)),
+				  nearest_name(&near));
+		return;
+	}
+	if (!check_constant(c, k))
+		return;
+	if (!define_value(c, k->value->u.value.type, text, &v)) {
+		diag_add(c->d, D_ASSIGN_TYPE, (struct span){ 0 }, "-D " STR_FMT ": expected %s, got `" STR_FMT "`", STR_ARG(name),
+			 vtype_name(k->value->u.value.type), STR_ARG(text));
+		return;
+	}
+	k->value->u.value = v;
+	k->value->type = type_of_value(&v);
+}
+
+/* The overrides before anything uses a constant; constants made of others then see them. */
+static void check_constants(struct checker *c)
+{
+	for (struct constant *k = c->prog->constants; k; k = k->next)
+		for (struct constant *x = c->prog->constants; x != k; x = x->next)
+			if (str_eq(x->name, k->name))
+				diag_note(c->d, diag_add(c->d, D_TWICE, k->span, "the constant `" STR_FMT "` is there already", STR_ARG(k->name)), x->span,
+					  "declared here");
+	for (size_t i = 0; i < c->env->define_count; i++)
+		define(c, c->env->defines[i]);
+	for (struct constant *k = c->prog->constants; k; k = k->next)
+		check_constant(c, k);
+}
+
+/* --- tables --- */
+static void table_type(struct checker *c, const struct table_field *f, enum vtype *out)
+{
+	struct diag *g;
+
+	if (f->value->kind == EX_BAD || (f->value->kind == EX_NAME && type_by_name(f->value->u.name, out)))
+		return;
+	g = diag_add(c->d, D_ARGUMENT_TYPE, f->value->span, "`" STR_FMT "` is a type", STR_ARG(f->name));
+	diag_help(c->d, g, "the types are " STR_FMT, STR_ARG(check_type_names(c)));
+}
+
+static void table_number(struct checker *c, const struct table_field *f, enum vtype t, int64_t min, int64_t max, int64_t *out)
+{
+	if (!check_const_expr(c, f->value))
+		return;
+	if (!check_value_for(c, f->value, t, false, D_ARGUMENT_TYPE, t == T_INT ? "`max`" : "`ttl`"))
+		return;
+	check_range(c, f->value, min, max);
+	*out = f->value->u.value.u.i;
+}
+
+static void check_table_field(struct checker *c, struct table *t, const struct table_field *f)
+{
+	struct nearest near = nearest_to(f->name);
+
+	if (str_is(f->name, "key"))
+		table_type(c, f, &t->key);
+	else if (str_is(f->name, "value"))
+		table_type(c, f, &t->value);
+	else if (str_is(f->name, "ttl"))
+		table_number(c, f, T_DURATION, 1000, 31536000000, &t->ttl_ms);
+	else if (str_is(f->name, "max"))
+		table_number(c, f, T_INT, 1, 1000000000, &t->max);
+	else {
+		nearest_offer(&near, STR("key"));
+		nearest_offer(&near, STR("value"));
+		diag_did_you_mean(c->d, diag_add(c->d, D_NO_PARAMETER, f->span, "a table has key, value, ttl and max, not `" STR_FMT "`", STR_ARG(f->name)),
+				  nearest_name(&near));
+	}
+}
+
+enum { TABLE_MAX = 100000 };	/* entries of a table that does not say */
+
+static void check_tables(struct checker *c)
+{
+	for (struct table *t = c->prog->tables; t; t = t->next) {
+		for (struct table *x = c->prog->tables; x != t; x = x->next)
+			if (str_eq(x->name, t->name))
+				diag_note(c->d, diag_add(c->d, D_TWICE, t->span, "the table `" STR_FMT "` is there already", STR_ARG(t->name)), x->span,
+					  "declared here");
+		t->key = T_STR;
+		t->value = T_ANY;
+		t->max = TABLE_MAX;
+		for (const struct table_field *f = t->fields; f; f = f->next)
+			check_table_field(c, t, f);
+	}
+}
+
+/* --- routes --- */
+static void check_every(struct checker *c, struct route *r)
+{
+	struct diag *g;
+
+	if (!r->every) {
+		g = diag_add(c->d, D_ARGUMENTS, r->span, "timer_route[" STR_FMT "] does not say when", STR_ARG(r->name));
+		diag_help(c->d, g, "write `timer_route[" STR_FMT "](every = 60s)`", STR_ARG(r->name));
+		return;
+	}
+	if (!check_const_expr(c, r->every) || !check_value_for(c, r->every, T_DURATION, false, D_ARGUMENT_TYPE, "`every`"))
+		return;
+	check_range(c, r->every, 100, 86400000);
+	r->every_ms = (uint32_t)r->every->u.value.u.i;
+}
+
+static void check_route_head(struct checker *c, struct route *r)
+{
+	struct route *first = program_route(c->prog, r->kind, r->name);
+
+	if (first != r)
+		diag_note(c->d, diag_add(c->d, D_TWICE, r->span, "this route is there already"), first->span, "declared here");
+	r->where = r->kind == ROUTE_SUB ? 0 : 1u << r->kind;
+	check_params(c, r);
+	if (r->kind == ROUTE_TIMER)
+		check_every(c, r);
+	if (r->kind == ROUTE_EVENT)
+		check_event_name(c, r);
+	for (struct route_call *call = r->calls; call; call = call->next)
+		call->to = program_route(c->prog, ROUTE_SUB, call->name);
+}
+
+static void report_recursion(struct checker *c, const struct route *from, const struct route_call *call)
+{
+	if (call->to == from)
+		diag_add(c->d, D_RECURSION, call->span, "route[" STR_FMT "] calls itself", STR_ARG(from->name));
+	else
+		diag_note(c->d, diag_add(c->d, D_RECURSION, call->span, "route[" STR_FMT "] calls itself by way of route[" STR_FMT "]", STR_ARG(call->to->name),
+					 STR_ARG(from->name)), call->to->span, "declared here");
+}
+
+/* Callees first: their results are then known. Errors of names and types would only be repeated by the paths. */
+static void visit(struct checker *c, struct route *r)
+{
+	size_t before;
+	bool   recursive = false;
+
+	r->state = 1;
+	for (struct route_call *call = r->calls; call; call = call->next) {
+		if (!call->to)
+			continue;
+		call->to->called = true;
+		if (call->to->state == 1) {
+			report_recursion(c, r, call);
+			recursive = true;
+		} else if (call->to->state == 0)
+			visit(c, call->to);
+	}
+	before = c->d->errors;
+	check_route_body(c, r);
+	if (c->d->errors == before && !recursive && !c->d->no_memory)
+		check_flow(c, r);
+	else
+		check_flow_unknown(r);
+	r->state = 2;
+}
+
+/* Which kinds a sub-route runs in: those of its callers. */
+static void spread_kinds(struct route *r)
+{
+	for (struct route_call *call = r->calls; call; call = call->next) {
+		if (!call->to || (call->to->where | r->where) == call->to->where)
+			continue;
+		call->to->where |= r->where;
+		spread_kinds(call->to);
+	}
+}
+
+static bool must_be_called(const struct route *r)
+{
+	return r->kind == ROUTE_SUB || r->kind == ROUTE_BRANCH || (r->kind == ROUTE_REPLY && r->name.len);
+}
+
+static void check_routes(struct checker *c)
+{
+	for (struct route *r = c->prog->routes; r; r = r->next)
+		check_route_head(c, r);
+	for (struct route *r = c->prog->routes; r; r = r->next)
+		if (r->state == 0)
+			visit(c, r);
+	for (struct route *r = c->prog->routes; r; r = r->next)
+		if (r->kind != ROUTE_SUB)
+			spread_kinds(r);
+	check_uses(c);
+	for (struct route *r = c->prog->routes; r; r = r->next)
+		if (must_be_called(r) && !r->called)
+			diag_add(c->d, D_UNUSED_ROUTE, r->span, "%s[" STR_FMT "] is never called", route_kind_name(r->kind), STR_ARG(r->name));
+}
+
+bool check_program(struct program *p, const struct check_env *env)
+{
+	struct checker c = { .prog = p, .env = env, .d = &p->diags, .a = &p->arena };
+
+	if (p->diags.no_memory)
+		return false;
+	check_constants(&c);
+	check_modules(&c);
+	check_settings(&c);
+	check_tables(&c);
+	check_routes(&c);
+	check_tests(&c);
+	p->request = program_route(p, ROUTE_REQUEST, STR_NONE);
+	p->dialog = program_route(p, ROUTE_DIALOG, STR_NONE);
+	p->reply = program_route(p, ROUTE_REPLY, STR_NONE);
+	diags_sort(&p->diags);
+	return !diags_failed(&p->diags);
+}

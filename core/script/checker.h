@@ -1,0 +1,124 @@
+#pragma once
+/* What the check_*.c files share. Order of work: modules and settings, constants, tables, then each route after the routes it calls:
+ * names and types in one walk (check_expr.c, check_stmt.c), then its paths in another (check_flow.c); at last what needs to know who calls whom. */
+#include "script/check.h"
+
+enum {
+	MOST_SLOTS = 256,	/* of one route's frame */
+};
+/* A local that can be seen from here; the newest first. */
+struct scope {
+	struct scope *up;
+	struct local *local;
+};
+/* Something nullable that is known not to be null here (or, `forgotten`, was assigned since). The newest that fits decides. */
+struct fact {
+	struct fact          *up;
+	const struct local   *local;	/* NULL: about a variable */
+	int                   field;	/* of a record local; -1: the local itself */
+	const struct mod_var *var;
+	struct str            arg;
+	bool                  forgotten;
+};
+/* A function or variable that is not for every kind of route. */
+struct use {
+	struct use *next;
+	struct str  name;
+	struct span span;
+	uint32_t    where;
+};
+struct checker {
+	struct program         *prog;
+	const struct check_env *env;
+	struct diags           *d;
+	struct arena           *a;
+	struct route           *route;		/* being checked; NULL outside: constants, settings, tests */
+	struct scope           *scope;
+	struct fact            *facts;
+	unsigned                loops;		/* around this statement */
+};
+
+/* --- check_names.c --- */
+void *check_new(struct checker *c, size_t bytes);	/* zeroed; NULL, and recorded, without memory */
+#define CHECK_NEW(c, type) ((type *)check_new((c), sizeof(type)))
+const struct mod_func *check_find_func(struct checker *c, struct str name);
+const struct mod_var *check_find_var(struct checker *c, struct str name);
+struct local *check_find_local(struct checker *c, struct str name);
+struct constant *check_find_const(struct checker *c, struct str name);
+struct table *check_find_table(struct checker *c, struct str name);
+void check_no_func(struct checker *c, const struct call_expr *call);
+void check_no_var(struct checker *c, const struct expr *e);
+void check_no_name(struct checker *c, const struct expr *e);
+void check_no_table(struct checker *c, struct str name, struct span where);
+/* The route of that kind, or NULL, reported. */
+struct route *check_find_route(struct checker *c, enum route_kind kind, struct str name, struct span where);
+void check_event_name(struct checker *c, const struct route *r);
+/* Remember, for when it is known which kinds of route this one runs in. */
+void check_use(struct checker *c, struct str name, struct span span, uint32_t where);
+void check_uses(struct checker *c);
+
+/* --- check_literal.c: texts that mean something --- */
+void check_methods(struct checker *c, const struct expr *e);	/* "INVITE|ACK", or a list of them, when constant */
+void check_method(struct checker *c, struct str name, struct span where);
+void check_uri(struct checker *c, const struct expr *e);
+void check_header_name(struct checker *c, struct str name, struct span where);
+/* Reported when it is outside; `what` is "argument `code`". */
+void check_range(struct checker *c, const struct expr *e, int64_t min, int64_t max);
+
+/* --- check_type.c --- */
+#define TYPE(t) ((struct type){ .type = (t), .item = T_ANY })
+bool type_fits(enum vtype want, enum vtype have);
+/* Of both, for ?? and return; false when there is no such type. */
+bool type_join(struct type a, struct type b, struct type *out);
+bool type_by_name(struct str name, enum vtype *out);
+struct str check_type_names(struct checker *c);		/* for the help line */
+const char *check_type_text(struct checker *c, struct type t);	/* NUL-terminated */
+struct type type_of_value(const struct value *v);
+bool is_const(const struct expr *e);
+bool is_const_text(const struct expr *e);
+
+/* --- check_expr.c --- */
+/* Resolve and type e in place. `wanted`: its value is used. After an error e is EX_BAD of T_ANY: whatever is done with it is right. */
+void check_expr(struct checker *c, struct expr *e, bool wanted);
+/* As a condition: a bool, or something nullable, which is wrapped in OP_IS_SET. */
+void check_condition(struct checker *c, struct expr **e);
+void check_bad(struct expr *e);
+/* Is it of a type that `want` takes, and not null unless it may be? Reported as `what`. */
+bool check_value_for(struct checker *c, struct expr *e, enum vtype want, bool may_be_null, enum diag_code code, const char *what);
+bool check_constant(struct checker *c, struct constant *k);
+/* A constant expression, folded; false when reported. */
+bool check_const_expr(struct checker *c, struct expr *e);
+
+/* --- check_call.c --- */
+void check_call(struct checker *c, struct expr *e, bool wanted);
+void check_route_call(struct checker *c, struct expr *e);
+
+/* --- check_fold.c --- */
+void fold_expr(struct checker *c, struct expr *e);	/* to EX_CONST when its operands are */
+
+/* --- check_fact.c --- */
+bool fact_known(const struct checker *c, const struct expr *e);
+/* What is known when the condition came out so. */
+void facts_when(struct checker *c, const struct expr *cond, bool outcome);
+void fact_forget(struct checker *c, const struct expr *target);
+void fact_forget_all(struct checker *c);
+/* Back to an earlier state, without what was forgotten since. */
+void facts_leave(struct checker *c, struct fact *before);
+
+/* --- check_stmt.c --- */
+void check_params(struct checker *c, struct route *r);	/* their types; of all routes before the first body */
+void check_route_body(struct checker *c, struct route *r);
+
+/* --- check_flow.c --- */
+void check_flow(struct checker *c, struct route *r);
+/* For a route with errors: whatever its callers make of it is right. */
+void check_flow_unknown(struct route *r);
+/* Can the line behind it be reached? */
+bool stmt_completes(const struct stmt *s);
+
+/* --- check_setting.c --- */
+void check_modules(struct checker *c);
+void check_settings(struct checker *c);
+
+/* --- check_test.c --- */
+void check_tests(struct checker *c);
