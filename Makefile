@@ -33,13 +33,16 @@ san: $(B)/san/sipario $(B)/san/siparioctl $(MODULES:%=$(B)/san/modules/%.so)
 define variant
 $(B)/obj/$(1)/%.o: %.c Makefile
 	@mkdir -p $$(@D)
-	$$(CC) $$(COMMON) $$(FLAGS_$(1)) -fPIC -MMD -MP -c $$< -o $$@
+	@echo "  $$(@:$(B)/%=%)"
+	@$$(CC) $$(COMMON) $$(FLAGS_$(1)) -fPIC -MMD -MP -c $$< -o $$@
 
 $(2)/sipario: $(CORE_SRC:%.c=$(B)/obj/$(1)/%.o) $(B)/obj/$(1)/core/main.o
-	$$(CC) $$(LDFLAGS_$(1)) -rdynamic -o $$@ $$^ $$(LIBS) $$(LIBS_$(1))
+	@echo "  $$(@:$(B)/%=%)"
+	@$$(CC) $$(LDFLAGS_$(1)) -rdynamic -o $$@ $$^ $$(LIBS) $$(LIBS_$(1))
 
 $(2)/siparioctl: $(CORE_SRC:%.c=$(B)/obj/$(1)/%.o) $(CTL_SRC:%.c=$(B)/obj/$(1)/%.o)
-	$$(CC) $$(LDFLAGS_$(1)) -rdynamic -o $$@ $$^ $$(LIBS) $$(LIBS_$(1))
+	@echo "  $$(@:$(B)/%=%)"
+	@$$(CC) $$(LDFLAGS_$(1)) -rdynamic -o $$@ $$^ $$(LIBS) $$(LIBS_$(1))
 endef
 LIBS_rel := -ljemalloc
 $(eval $(call variant,rel,$(B)))
@@ -49,7 +52,8 @@ $(eval $(call variant,san,$(B)/san))
 define module
 $(3)/modules/$(1).so: $(patsubst %.c,$(B)/obj/$(2)/%.o,$(call mod_src,$(1)))
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS_$(2)) -shared -o $$@ $$^
+	@echo "  $$(@:$(B)/%=%)"
+	@$$(CC) $$(LDFLAGS_$(2)) -shared -o $$@ $$^
 endef
 $(foreach m,$(MODULES),$(eval $(call module,$(m),rel,$(B)))$(eval $(call module,$(m),san,$(B)/san)))
 
@@ -58,7 +62,8 @@ define unit
 $(B)/san/test/$(notdir $(basename $(1))): $(B)/obj/san/$(basename $(1)).o $(B)/obj/san/test/unit/test_main.o $(CORE_SRC:%.c=$(B)/obj/san/%.o) \
     $(if $(filter modules/%,$(1)),$(patsubst %.c,$(B)/obj/san/%.o,$(call mod_src,$(word 2,$(subst /, ,$(1))))))
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS_san) -o $$@ $$^ $$(LIBS) -lcmocka
+	@echo "  $$(@:$(B)/%=%)"
+	@$$(CC) $$(LDFLAGS_san) -o $$@ $$^ $$(LIBS) -lcmocka
 endef
 $(foreach t,$(UNIT_SRC),$(eval $(call unit,$(t))))
 $(B)/obj/san/test/unit/%.o: COMMON += -Itest/unit

@@ -36,6 +36,8 @@ struct request {
 	bool           record_route;	/* asked for by the script */
 	bool           in_dialog;	/* To tag: routed by its Route set */
 	bool           from_us_route;	/* our own Route value was removed (loose routing) */
+	bool           prepared;	/* Max-Forwards is counted down: once, however often it is relayed */
+	bool           recorded;	/* the Record-Route is in */
 	struct str     auth_user, auth_realm;	/* $au, $ar: after a good authenticate() */
 	void          *run;		/* the script run; core/script's */
 };
@@ -53,6 +55,9 @@ MUST_CHECK enum err proxy_boot(const struct proxy_user *u);
 void proxy_received(struct str bytes, const struct flow *from);
 /* The request and all its memory; drops the reference to its transaction. */
 void request_done(struct request *r);
+
+/* This process is stopping gently: requests outside of dialogs and transactions get 503 from now on. */
+void proxy_closing(void);
 
 /* Is it for us: our address and port, or a served domain (is_local)? */
 bool proxy_is_self(const struct uri *u);
@@ -76,7 +81,8 @@ struct relay_opts {
  * could be forked: the outcome is 408/503/483/404 … that was not sent upstream (opts.wait), or has been (else). */
 typedef void relay_done(void *arg, const struct tm_outcome *out);
 void request_relay(struct request *r, const struct relay_opts *opts, relay_done *done, void *arg);
-/* Statelessly to its next hop (§16.11). Answers with 4xx/5xx by itself when that is not possible. */
+/* Statelessly to its next hop (§16.11), or to the URI `to` where that is not empty. Answers with 4xx/5xx by itself when that is not
+ * possible. The request is not needed any longer when this returns. */
 void request_forward(struct request *r, struct str to);
 
 /* Target set. Texts are copied into the request's arena. */

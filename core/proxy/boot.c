@@ -1,0 +1,66 @@
+#include "base/random.h"
+#include "proxy/internal.h"
+
+struct counter count_requests = { .name = "proxy.requests", .help = "requests received", .unit = "messages" };
+struct counter count_responses = { .name = "proxy.responses", .help = "responses received", .unit = "messages" };
+struct counter count_keepalives = { .name = "proxy.keepalives", .help = "datagrams that only keep a NAT binding alive", .unit = "datagrams" };
+struct counter count_strays = { .name = "proxy.stray_responses", .help = "responses that belong to no request of ours, dropped", .unit = "messages" };
+struct counter count_bad_messages = { .name = "proxy.bad", .help = "malformed messages of any kind", .unit = "messages" };
+struct counter count_dropped_acks = { .name = "proxy.dropped_acks", .help = "ACKs that belong to no transaction and no dialog through us", .unit = "messages" };
+struct counter count_too_many_hops = { .name = "proxy.too_many_hops", .help = "requests whose Max-Forwards was used up (483)", .unit = "messages" };
+struct counter count_forwarded = { .name = "proxy.forwarded", .help = "requests and responses forwarded statelessly", .unit = "messages" };
+
+static struct {
+	struct proxy_user user;
+	struct hash_key   key;
+	struct counter    bad[BAD_COUNT];
+	char              bad_names[BAD_COUNT][40];
+	bool              counters;
+} boot;
+
+static void counters_once(void)
+{
+	static struct counter *const all[] = { &count_requests, &count_responses, &count_keepalives, &count_strays, &count_bad_messages,
+					       &count_dropped_acks, &count_too_many_hops, &count_forwarded };
+
+	if (boot.counters)
+		return;
+	boot.counters = true;
+	for (size_t i = 0; i < COUNT_OF(all); i++)
+		counter_register(all[i]);
+	for (int b = BAD_NONE + 1; b < BAD_COUNT; b++) {
+		struct buf name = buf_on(boot.bad_names[b], sizeof(boot.bad_names[b]));
+
+		buf_printf(&name, "proxy.bad.%s", msg_bad_name((enum msg_bad)b));
+		boot.bad[b] = (struct counter){ .name = boot.bad_names[b], .help = msg_bad_reason((enum msg_bad)b), .unit = "messages" };
+		counter_register(&boot.bad[b]);
+	}
+}
+
+enum err proxy_boot(const struct proxy_user *u)
+{
+	static const struct tm_user tm_user = { .outcome = proxy_outcome };
+
+	boot.user = *u;
+	random_bytes(&boot.key, sizeof(boot.key));
+	counters_once();
+	tm_set_user(&tm_user);
+	return OK;
+}
+
+const struct proxy_user *proxy_user(void)
+{
+	return &boot.user;
+}
+
+const struct hash_key *proxy_key(void)
+{
+	return &boot.key;
+}
+
+void count_bad(enum msg_bad b)
+{
+	counter_inc(&count_bad_messages);
+	if (b > BAD_NONE && b < BAD_COUNT)
+		counter_inc(&boot.bad[b]);
+}

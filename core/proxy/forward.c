@@ -1,0 +1,173 @@
+/* Stateless forwarding (RFC 3261 §16.11): nothing is remembered, so a retransmission must get the same branch. */
+#include <stdlib.h>
+
+#include "proxy/internal.h"
+
+enum { BRANCH_BYTES = 32 };
+
+/* A message whose next hop has to be asked for; private memory. */
+struct parked {
+	size_t len;
+	char   bytes[];
+};
+
+void via_write(const struct listener *l, struct str branch_id, struct buf *out)
+{
+	BUF_LIT(out, "SIP/2.0/");
+	buf_add(out, transport_name(l->transport));
+	buf_ch(out, ' ');
+	buf_add(out, l->host_port);
+	BUF_LIT(out, ";branch=");
+	buf_add(out, branch_id);
+}
+
+/* §16.11: from the received branch if that is unique, else from all that names the transaction. The Request-URI is in it, so that a
+ * spiral through here gets another one. CANCEL and ACK to a non-2xx have all of it in common with their INVITE. */
+static void stable_branch(struct request *r, struct buf *out)
+{
+	const struct via  *via = msg_via1(&r->msg);
+	const struct cseq *cseq = msg_cseq(&r->msg);
+	uint64_t           h = hash_str(proxy_key(), r->msg.ruri);
+
+	if (via_branch_3261(via)) {
+		h = hash_more(proxy_key(), h, via->branch);
+	} else {
+		h = hash_more(proxy_key(), h, via->text);
+		h = hash_more(proxy_key(), h, msg_call_id(&r->msg));
+		h = hash_more(proxy_key(), h, msg_from_tag(&r->msg));
+		h = hash_more(proxy_key(), h, str_n((const char *)&cseq->num, sizeof(cseq->num)));
+	}
+	buf_printf(out, "z9hG4bK%c%016llx", TM_STATELESS, (unsigned long long)h);
+}
+
+static void write_forward(struct request *r, const struct listener *l, struct str ruri, struct buf *out)
+{
+	char       branch_room[BRANCH_BYTES], via_room[VIA_BYTES];
+	struct buf branch = buf_on(branch_room, sizeof(branch_room)), via = buf_on(via_room, sizeof(via_room));
+
+	stable_branch(r, &branch);
+	via_write(l, buf_str(&branch), &via);
+	msg_write_branch(&r->msg, buf_str(&via), ruri, out);
+}
+
+struct sending {	/* to an address: found before nexthop_find() returns */
+	struct request *r;
+	struct str      ruri;
+};
+
+static void send_failed(struct request *r, enum err err)
+{
+	log_warn(&r->c, "request cannot be forwarded uri=" STR_FMT " reason=\"%s\"", STR_ARG(r->msg.ruri), err_name(err));
+	reply_stateless(r, &(struct reply){ .status = 500, .reason = STR("Next hop cannot be resolved") });
+}
+
+static void found_now(void *arg, enum err err, const struct flow *to)
+{
+	struct sending *s = arg;
+	struct buf      out;
+
+	if (err) {
+		send_failed(s->r, err);
+		return;
+	}
+	out = net_reserve();
+	write_forward(s->r, to->via, s->ruri, &out);
+	net_commit(to, buf_ok(&out) ? out.len : 0);
+	counter_inc(&count_forwarded);
+}
+
+static void found_late(void *arg, enum err err, const struct flow *to)
+{
+	struct parked *p = arg;
+
+	if (!err && !net_send(to, str_n(p->bytes, p->len)))
+		counter_inc(&count_forwarded);
+	free(p);
+}
+
+/* A name: what is to be sent is written now, with the Via of the socket it came in by. */
+static void send_later(struct request *r, struct str hop, struct str ruri)
+{
+	size_t         bound = msg_write_bound(&r->msg, ruri.len + VIA_BYTES);
+	struct parked *p = malloc(sizeof(*p) + bound);
+	struct buf     out;
+
+	if (!p) {
+		send_failed(r, ERR_NOMEM);
+		return;
+	}
+	out = buf_on(p->bytes, bound);
+	write_forward(r, r->from.via, ruri, &out);
+	p->len = out.len;
+	nexthop_find(hop, r->from.via, found_late, p);
+}
+
+static bool hop_is_numeric(struct str hop)
+{
+	struct uri  u;
+	struct addr ip;
+	struct str  maddr;
+
+	return uri_parse(hop, &u) || u.scheme == URI_OTHER || !addr_parse(uri_param(&u, "maddr", &maddr) ? maddr : u.host, 1, &ip);
+}
+
+void request_forward(struct request *r, struct str to)
+{
+	struct route_edit e = { 0 };
+	struct str        target = r->targets ? r->targets->uri : r->msg.ruri, path = r->targets ? r->targets->path : STR_NONE, hop;
+	enum err          err = route_out(r);
+
+	if (!err)
+		err = route_target(r, target, path, &e);
+	if (err) {
+		send_failed(r, err);
+		return;
+	}
+	r->end = REQ_RELAYED;
+	hop = to.len ? to : r->dst.len ? r->dst : e.hop;
+	if (hop_is_numeric(hop))
+		nexthop_find(hop, r->from.via, found_now, &(struct sending){ .r = r, .ruri = e.ruri });
+	else
+		send_later(r, hop, e.ruri);
+}
+
+static bool is_our_stateless_via(const struct via *via)
+{
+	static const char magic[] = { 'z', '9', 'h', 'G', '4', 'b', 'K', TM_STATELESS };
+
+	return via && str_starts(via->branch, str_n(magic, sizeof(magic))) && net_is_local(via->host, via->port, TP_NONE);
+}
+
+/* Where the next Via says: received and rport are always in it, since the request came through here (§16.7, §18.2.2). */
+static bool response_hop(struct request *r, const struct via *via, struct flow *to)
+{
+	struct str ip = via->received.len ? via->received : via->host;
+	uint16_t   port = via->rport ? via->rport : via->port ? via->port : 5060;
+
+	*to = (struct flow){ 0 };
+	if (addr_parse(ip, port, &to->peer))
+		return false;
+	to->via = net_listener_for(transport_of(via->transport), &to->peer, r->from.via);
+	return to->via != NULL;
+}
+
+void forward_response(struct request *r)
+{
+	const struct via *via;
+	struct flow       to;
+	struct buf        out;
+
+	if (!is_our_stateless_via(msg_via1(&r->msg)) || msg_pop_value(&r->msg, H_VIA)) {
+		counter_inc(&count_strays);
+		return;
+	}
+	via = msg_via1(&r->msg);
+	if (!via || !response_hop(r, via, &to)) {
+		counter_inc(&count_strays);
+		return;
+	}
+	out = net_reserve();
+	msg_write(&r->msg, &out);
+	net_commit(&to, buf_ok(&out) ? out.len : 0);
+	counter_inc(&count_forwarded);
+}

@@ -1,0 +1,152 @@
+/* Entry of each message: what the core does by itself before, and mostly instead of, the script. */
+#include "proxy/internal.h"
+
+static struct {
+	bool closing;	/* private to the process */
+} entry;
+
+void proxy_closing(void)
+{
+	entry.closing = true;
+}
+
+static void in_dialog_done(void *arg, const struct tm_outcome *out)
+{
+	struct request *r = arg;
+
+	(void)out;
+	tm_release(r->t);
+	request_done(r);
+}
+
+/* A request within a dialog follows its Route set. Only a dialog that was record-routed through here has a Route of ours: without it the
+ * request is not ours to carry, or anybody could relay through us by adding a To tag. */
+static void dialog_request(struct request *r)
+{
+	const struct uri *u = msg_ruri(&r->msg);
+
+	r->in_dialog = true;
+	if (!r->from_us_route || (!r->msg.first[H_ROUTE] && (!u || proxy_is_self(u)))) {
+		reply_stateless(r, &(struct reply){ .status = 481 });
+		request_done(r);
+		return;
+	}
+	request_relay(r, &(struct relay_opts){ 0 }, in_dialog_done, r);
+}
+
+/* The ACK to a 2xx is a transaction of its own that nobody answers: forwarded without state (RFC 3261 §16.11, RFC 6026 §7). */
+static void ack_request(struct request *r)
+{
+	const struct uri *u;
+
+	if (tm_ack(&r->msg) || !route_in(r)) {
+		request_done(r);
+		return;
+	}
+	u = msg_ruri(&r->msg);
+	if (!r->from_us_route || (!r->msg.first[H_ROUTE] && (!u || proxy_is_self(u)))) {
+		counter_inc(&count_dropped_acks);
+		request_done(r);
+		return;
+	}
+	request_forward(r, STR_NONE);
+	request_done(r);
+}
+
+static void cancel_request(struct request *r)
+{
+	if (!tm_cancel(&r->c, &r->msg, &r->from))
+		reply_stateless(r, &(struct reply){ .status = 481 });
+	request_done(r);
+}
+
+static void good_request(struct request *r)
+{
+	if (r->msg.method == M_ACK) {
+		ack_request(r);
+		return;
+	}
+	if (r->msg.method == M_CANCEL) {
+		cancel_request(r);
+		return;
+	}
+	if (tm_absorb(&r->msg, &r->from) || !route_in(r) || !request_valid(r)) {
+		request_done(r);
+		return;
+	}
+	if (msg_to_tag(&r->msg).len) {
+		dialog_request(r);
+	} else if (entry.closing) {
+		reply_stateless(r, &(struct reply){ .status = 503, .headers = STR("Retry-After: 5\r\n") });
+		request_done(r);
+	} else {
+		proxy_user()->request(r);
+	}
+}
+
+/* RFC 3581 §4: written into the top Via at once, so that every answer finds its way, through whichever worker. */
+static enum err note_source(struct request *r)
+{
+	char       room[ADDR_TEXT];
+	struct buf ip = buf_on(room, sizeof(room));
+
+	addr_ip_write(&r->from.peer, &ip);
+	return msg_set_received(&r->msg, buf_str(&ip), addr_port(&r->from.peer));
+}
+
+static void request_received(struct request *r, struct str bytes)
+{
+	struct str own = arena_dup(&r->arena, bytes);	/* the receive batch is used again while a run may wait */
+	enum err   err;
+	uint16_t   status;
+
+	counter_inc(&count_requests);
+	err = own.p ? msg_parse(&r->c, own, &r->msg) : ERR_NOMEM;
+	status = own.p ? msg_check(&r->msg) : 0;
+	r->c.call_id = msg_call_id(&r->msg);
+	if (!err && !status && !note_source(r)) {
+		good_request(r);
+		return;
+	}
+	count_bad(r->msg.bad);
+	log_debug(&r->c, "malformed request reason=%s status=%u", msg_bad_name(r->msg.bad), status);
+	if (r->msg.request && status && msg_via1(&r->msg) && !note_source(r))
+		reply_stateless(r, &(struct reply){ .status = status, .reason = status == 400 ? str_of(msg_bad_reason(r->msg.bad)) : STR_NONE });
+	request_done(r);
+}
+
+static void response_received(struct request *r, struct str bytes)
+{
+	enum err err = msg_parse(&r->c, bytes, &r->msg);
+
+	counter_inc(&count_responses);
+	r->c.call_id = msg_call_id(&r->msg);
+	if (err || msg_check(&r->msg))
+		count_bad(r->msg.bad);
+	else if (!tm_response(&r->c, &r->msg, &r->from))
+		forward_response(r);
+	request_done(r);
+}
+
+/* CRLFs alone, or a single NUL, are keepalives (RFC 5626 §3.5.1 and common practice). */
+static bool is_keepalive(struct str bytes)
+{
+	return !str_trim(bytes).len || (bytes.len <= 4 && bytes.p[0] == '\0');
+}
+
+void proxy_received(struct str bytes, const struct flow *from)
+{
+	struct request *r;
+
+	if (is_keepalive(bytes)) {
+		counter_inc(&count_keepalives);
+		return;
+	}
+	r = request_new(from);
+	if (!r)
+		return;
+	if (str_istarts(bytes, STR("SIP/")))
+		response_received(r, bytes);
+	else
+		request_received(r, bytes);
+}

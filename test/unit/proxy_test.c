@@ -1,0 +1,391 @@
+/* core/proxy as messages in and messages out, on a replaced network and clock. */
+#include "test.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "net/dns.h"
+#include "net/mailbox.h"
+#include "proxy/internal.h"
+#include "shm/shm.h"
+
+enum { MOST_SENT = 16 };
+
+static struct {
+	uint64_t               ms;
+	const struct listener *us;
+	struct flow            caller;
+	size_t                 sent;
+	struct str             bytes[MOST_SENT];
+	struct flow            to[MOST_SENT];
+	char                   room[MOST_SENT][4096];
+	void (*script)(struct request *r);
+	struct request        *kept;
+	struct tm_outcome      outcome;
+	unsigned               outcomes;
+} w;
+
+static uint64_t fake_ms(void) { return w.ms; }
+static int64_t fake_us(void) { return (int64_t)w.ms * 1000; }
+
+static void capture(const struct flow *to, struct str bytes)
+{
+	assert_true(w.sent < MOST_SENT);
+	memcpy(w.room[w.sent], bytes.p, bytes.len);
+	w.bytes[w.sent] = str_n(w.room[w.sent], bytes.len);
+	w.to[w.sent++] = *to;
+}
+
+static void run_script(struct request *r) { w.script(r); }
+static bool local_host(struct str host) { return str_ieqz(host, "example.org"); }
+
+static void world_begin(void)
+{
+	static const struct clock_source clock = { .mono_ms = fake_ms, .unix_us = fake_us };
+	static const struct proxy_user   user = { .request = run_script, .is_local = local_host };
+	static const struct net_user     net = { .received = proxy_received };
+
+	memset(&w, 0, sizeof(w));
+	w.ms = 1000000;
+	clock_replace(&clock);
+	random_seed(7);
+	CHECK(!shm_create(64 << 20, 3) && !timer_boot() && !mailbox_boot() && !tm_boot(1024));
+	proc_enter(1, "worker 1");
+	net_replace(capture);
+	net_set_user(&net);
+	w.us = net_fake_listener(TP_UDP, "127.0.0.1", 5060);
+	CHECK(w.us && !proxy_boot(&user));
+	w.caller.via = w.us;
+	CHECK(!addr_parse(STR("127.0.0.2"), 5070, &w.caller.peer));
+}
+
+static void world_end(void)
+{
+	request_pool_free();
+	net_replace(NULL);
+	net_close_all();
+	dns_replace(NULL);
+	shm_destroy();
+	random_seed(0);
+	clock_replace(NULL);
+}
+
+static void pass(uint64_t ms)
+{
+	for (uint64_t end = w.ms + ms; w.ms < end;) {
+		w.ms += 10;
+		clock_tick();
+		timer_run(w.ms);
+		mailbox_read();
+	}
+}
+
+static void receive(const char *text)
+{
+	net_inject(str_of(text), &w.caller);
+	mailbox_read();
+}
+
+/* A request of the caller: the fields every one has, and more. */
+#define REQUEST(method, ruri, to, more)                                                                                       \
+	method " " ruri " SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2:5070;branch=z9hG4bK77ef;rport\r\nMax-Forwards: 70\r\n"       \
+	       "From: <sip:a@example.org>;tag=1\r\nTo: " to "\r\nCall-ID: c1\r\nCSeq: 1 " method "\r\n" more               \
+	       "Content-Length: 0\r\n\r\n"
+
+static bool sent_has(size_t i, const char *text)
+{
+	if (i < w.sent && str_find_str(w.bytes[i], str_of(text)) >= 0)
+		return true;
+	print_error("message %zu of %zu lacks \"%s\":\n" STR_FMT "\n", i, w.sent, text, STR_ARG(i < w.sent ? w.bytes[i] : STR_NONE));
+	return false;
+}
+
+static bool any_sent_has(const char *text)
+{
+	for (size_t i = 0; i < w.sent; i++)
+		if (str_find_str(w.bytes[i], str_of(text)) >= 0)
+			return true;
+	return false;
+}
+
+/* The answer of a callee to what was sent as message i: its fields copied. */
+static void answer(size_t i, uint16_t status, const char *to_tag)
+{
+	struct arena a;
+	struct ctx   c = { .arena = &a };
+	struct msg   m;
+	char         room[4096];
+	struct buf   out = buf_on(room, sizeof(room));
+	struct flow  from = { .via = w.us, .peer = w.to[i].peer };
+
+	arena_init(&a, NULL, 0, 1 << 20);
+	CHECK(!msg_parse(&c, w.bytes[i], &m));
+	reply_write(&m, &(struct reply){ .status = status, .to_tag = str_of(to_tag) }, &out);
+	net_inject(buf_str(&out), &from);
+	mailbox_read();
+	arena_free(&a);
+}
+
+static void relay_done_cb(void *arg, const struct tm_outcome *out)
+{
+	struct request *r = arg;
+
+	w.outcome = *out;
+	w.outcomes++;
+	if (r->t)
+		tm_release(r->t);
+	request_done(r);
+}
+
+static void keep_cb(void *arg, const struct tm_outcome *out)
+{
+	w.kept = arg;
+	w.outcome = *out;
+	w.outcomes++;
+}
+
+static void script_relay(struct request *r) { request_relay(r, &(struct relay_opts){ 0 }, relay_done_cb, r); }
+static void script_relay_recorded(struct request *r)
+{
+	r->record_route = true;
+	script_relay(r);
+}
+static void script_wait(struct request *r)
+{
+	request_relay(r, &(struct relay_opts){ .wait = true, .run = 5, .timeout_ms = 20000 }, keep_cb, r);
+}
+static void script_forward(struct request *r)
+{
+	request_forward(r, STR("sip:127.0.0.9:5090"));
+	request_done(r);
+}
+static void script_must_not_run(struct request *r)
+{
+	request_done(r);
+	fail();
+}
+
+TEST(options_to_the_server_is_answered_without_a_script)
+{
+	world_begin();
+	w.script = script_must_not_run;
+	receive(REQUEST("OPTIONS", "sip:example.org", "<sip:example.org>", ""));
+	CHECK_INT(w.sent, 1);
+	CHECK(sent_has(0, "SIP/2.0 200 OK\r\n") && sent_has(0, "received=127.0.0.2") && sent_has(0, "rport=5070") && sent_has(0, "Allow: "));
+	world_end();
+}
+
+/* RFC 3261 §16.3 */
+TEST(validation_answers_by_itself)
+{
+	static const struct { const char *name, *request, *reply; } rows[] = {
+		{ "step 3: Max-Forwards 0", "INVITE sip:b@other.example SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2;branch=z9hG4bK1\r\nMax-Forwards: 0\r\n"
+		  "From: <sip:a@x>;tag=1\r\nTo: <sip:b@y>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n", "SIP/2.0 483 " },
+		{ "step 5: Proxy-Require", REQUEST("INVITE", "sip:b@other.example", "<sip:b@y>", "Proxy-Require: foo, bar\r\n"), "Unsupported: foo, bar\r\n" },
+		{ "malformed CSeq", "INVITE sip:b@y SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@y>\r\n"
+		  "Call-ID: c\r\nCSeq: x INVITE\r\n\r\n", "SIP/2.0 400 " },
+		{ "in a dialog that is not ours", REQUEST("BYE", "sip:b@other.example", "<sip:b@y>;tag=2", ""), "SIP/2.0 481 " },
+		{ "CANCEL of nothing (§9.2)", REQUEST("CANCEL", "sip:b@other.example", "<sip:b@y>", ""), "SIP/2.0 481 " },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		world_begin();
+		w.script = script_must_not_run;
+		receive(rows[i].request);
+		CHECK_ROW(w.sent == 1 && sent_has(0, rows[i].reply), rows[i].name);
+		world_end();
+	}
+}
+
+TEST(an_ack_is_never_answered)
+{
+	world_begin();
+	w.script = script_must_not_run;
+	receive(REQUEST("ACK", "sip:b@other.example", "<sip:b@y>;tag=2", ""));
+	receive(REQUEST("ACK", "sip:b@other.example", "<sip:b@y>", "Proxy-Require: foo\r\n"));
+	CHECK_INT(w.sent, 0);
+	world_end();
+}
+
+TEST(keepalives_and_strays_are_dropped)
+{
+	world_begin();
+	w.script = script_must_not_run;
+	receive("\r\n\r\n");
+	receive("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKs00000000000000aa.0\r\nVia: SIP/2.0/UDP 127.0.0.2\r\n"
+		"From: <sip:a@x>;tag=1\r\nTo: <sip:b@y>;tag=2\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n");
+	CHECK_INT(w.sent, 0);
+	CHECK_INT(counter_read(&count_keepalives), 1);
+	CHECK_INT(counter_read(&count_strays), 1);
+	world_end();
+}
+
+/* §16.4, §16.6, §16.12: what a request within a dialog looks like behind us. */
+TEST(dialog_requests_follow_their_route_set)
+{
+	static const struct { const char *name, *request, *to, *has[3], *lacks; } rows[] = {
+		{ "loose (§16.12.1.1)", REQUEST("BYE", "sip:b@127.0.0.3:5080", "<sip:b@y>;tag=2", "Route: <sip:127.0.0.1:5060;lr>\r\n"),
+		  "127.0.0.3:5080", { "BYE sip:b@127.0.0.3:5080 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKs", "Max-Forwards: 69\r\n" }, "Route:" },
+		{ "two of ours, one of another", REQUEST("BYE", "sip:b@127.0.0.3", "<sip:b@y>;tag=2",
+		  "Route: <sip:127.0.0.1:5060;lr>, <sip:127.0.0.1;lr>\r\nRoute: <sip:127.0.0.4:5090;lr>\r\n"),
+		  "127.0.0.4:5090", { "BYE sip:b@127.0.0.3 ", "Route: <sip:127.0.0.4:5090;lr>\r\n" }, "Route: <sip:127.0.0.1" },
+		{ "from a strict router (§16.12.1.2)", REQUEST("BYE", "sip:127.0.0.1:5060;lr", "<sip:b@y>;tag=2",
+		  "Route: <sip:127.0.0.4:5090;lr>, <sip:b@127.0.0.3>\r\n"),
+		  "127.0.0.4:5090", { "BYE sip:b@127.0.0.3 SIP/2.0\r\n", "Route: <sip:127.0.0.4:5090;lr>\r\n" }, "<sip:b@127.0.0.3>" },
+		{ "to a strict router (§16.6 step 6)", REQUEST("BYE", "sip:b@127.0.0.3", "<sip:b@y>;tag=2",
+		  "Route: <sip:127.0.0.1:5060;lr>\r\nRoute: <sip:127.0.0.4:5090>, <sip:127.0.0.5;lr>\r\n"),
+		  "127.0.0.4:5090", { "BYE sip:127.0.0.4:5090 SIP/2.0\r\n", "Route: <sip:127.0.0.5;lr>\r\n", "Route: <sip:b@127.0.0.3>\r\n" }, "Route: <sip:127.0.0.4" },
+		{ "ACK to a 2xx, without state", REQUEST("ACK", "sip:b@127.0.0.3:5080", "<sip:b@y>;tag=2", "Route: <sip:127.0.0.1:5060;lr>\r\n"),
+		  "127.0.0.3:5080", { "ACK sip:b@127.0.0.3:5080 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKf", "Max-Forwards: 69\r\n" }, "Route:" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		world_begin();
+		w.script = script_must_not_run;
+		receive(rows[i].request);
+		CHECK_ROW(w.sent == 1, rows[i].name);
+		CHECK_ROW(str_is(addr_text(&w.to[0].peer, (char[ADDR_TEXT]){ 0 }), rows[i].to), rows[i].name);
+		for (size_t h = 0; h < 3 && rows[i].has[h]; h++)
+			CHECK_ROW(sent_has(0, rows[i].has[h]), rows[i].name);
+		CHECK_ROW(str_find_str(w.bytes[0], str_of(rows[i].lacks)) < 0, rows[i].name);
+		world_end();
+	}
+}
+
+TEST(a_call_passes_and_its_answer_comes_back)
+{
+	world_begin();
+	w.script = script_relay_recorded;
+	receive(REQUEST("INVITE", "sip:b@127.0.0.3:5080", "<sip:b@y>", ""));
+	CHECK_INT(w.sent, 1);
+	CHECK(sent_has(0, "Record-Route: <sip:127.0.0.1:5060;lr>\r\n") && sent_has(0, "Max-Forwards: 69\r\n"));
+	CHECK(sent_has(0, "Via: SIP/2.0/UDP 127.0.0.2:5070;"));
+	receive(REQUEST("INVITE", "sip:b@127.0.0.3:5080", "<sip:b@y>", ""));	/* sent again: absorbed */
+	answer(0, 180, "b1");
+	answer(0, 200, "b1");
+	CHECK(sent_has(w.sent - 2, "SIP/2.0 180 ") && sent_has(w.sent - 1, "SIP/2.0 200 "));
+	CHECK(str_find_str(w.bytes[w.sent - 1], STR("Via: SIP/2.0/UDP 127.0.0.1")) < 0);
+	CHECK(addr_eq(&w.to[w.sent - 1].peer, &w.caller.peer));
+	CHECK_INT(w.outcomes, 1);
+	pass(40000);
+	CHECK_INT(tm_alive(), 0);
+	world_end();
+}
+
+TEST(a_waiting_run_gets_the_outcome_and_may_try_again)
+{
+	world_begin();
+	w.script = script_wait;
+	receive(REQUEST("INVITE", "sip:b@127.0.0.3:5080", "<sip:b@y>", ""));
+	answer(0, 486, "b1");
+	CHECK_INT(w.outcomes, 1);
+	CHECK_INT(w.outcome.status, 486);
+	CHECK(sent_has(w.sent - 1, "ACK sip:b@127.0.0.3:5080"));
+	CHECK(!msg_set_ruri(&w.kept->msg, STR("sip:c@127.0.0.4:5090")));
+	request_relay(w.kept, &(struct relay_opts){ 0 }, relay_done_cb, w.kept);
+	CHECK(sent_has(w.sent - 1, "INVITE sip:c@127.0.0.4:5090") && sent_has(w.sent - 1, "Max-Forwards: 69\r\n"));
+	answer(w.sent - 1, 200, "c1");
+	CHECK(sent_has(w.sent - 1, "SIP/2.0 200 "));
+	pass(40000);
+	CHECK_INT(tm_alive(), 0);
+	world_end();
+}
+
+static void script_fork(struct request *r)
+{
+	CHECK(!request_add_target(r, &(struct target){ .uri = STR("sip:b@127.0.0.3:5080"), .q = 1000 }));
+	CHECK(!request_add_target(r, &(struct target){ .uri = STR("sip:b@127.0.0.4:5080?Subject=x"), .path = STR("<sip:127.0.0.6:5060;lr>"), .q = 1000 }));
+	script_wait(r);
+}
+
+TEST(parallel_targets_ring_together_and_the_loser_is_cancelled)
+{
+	world_begin();
+	w.script = script_fork;
+	receive(REQUEST("INVITE", "sip:b@example.org", "<sip:b@y>", ""));
+	CHECK_INT(w.sent, 2);
+	CHECK(sent_has(0, "INVITE sip:b@127.0.0.3:5080 SIP/2.0\r\n") && str_find_str(w.bytes[0], STR("Route:")) < 0);
+	/* the second by way of its Path (RFC 3327 §5.3), without the headers of its Contact (§19.1.1) */
+	CHECK(sent_has(1, "INVITE sip:b@127.0.0.4:5080 SIP/2.0\r\n") && sent_has(1, "Route: <sip:127.0.0.6:5060;lr>\r\n"));
+	CHECK_STR(addr_text(&w.to[1].peer, (char[ADDR_TEXT]){ 0 }), "127.0.0.6:5060");
+	answer(0, 180, "b1");
+	answer(1, 180, "b2");
+	answer(1, 200, "b2");
+	CHECK(any_sent_has("SIP/2.0 200 ") && any_sent_has("CANCEL sip:b@127.0.0.3:5080"));
+	CHECK_INT(w.outcomes, 1);
+	CHECK(w.outcome.status == 200 && w.outcome.sent && w.outcome.branch == 1);
+	tm_release(w.kept->t);
+	request_done(w.kept);
+	pass(80000);
+	CHECK_INT(tm_alive(), 0);
+	world_end();
+}
+
+TEST(stateless_forwarding_keeps_its_branch_and_takes_answers_back)
+{
+	struct str first;
+
+	world_begin();
+	w.script = script_forward;
+	receive(REQUEST("MESSAGE", "sip:b@127.0.0.3", "<sip:b@y>", ""));
+	receive(REQUEST("MESSAGE", "sip:b@127.0.0.3", "<sip:b@y>", ""));
+	CHECK_INT(w.sent, 2);
+	first = w.bytes[0];
+	CHECK(str_eq(first, w.bytes[1]));
+	CHECK(sent_has(0, "MESSAGE sip:b@127.0.0.3 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKf"));
+	CHECK_STR(addr_text(&w.to[0].peer, (char[ADDR_TEXT]){ 0 }), "127.0.0.9:5090");
+	answer(0, 200, "b");
+	CHECK_INT(w.sent, 3);
+	CHECK(sent_has(2, "SIP/2.0 200 ") && addr_eq(&w.to[2].peer, &w.caller.peer));
+	CHECK_INT(tm_alive(), 0);
+	world_end();
+}
+
+static enum err no_name(struct str name, int family, struct dns_answer *out)
+{
+	(void)name;
+	(void)family;
+	(void)out;
+	return ERR_NOT_FOUND;
+}
+
+TEST(a_next_hop_that_has_no_address_is_a_500)
+{
+	struct loop *l;
+
+	world_begin();
+	l = loop_new();
+	CHECK(l && !dns_start(l, &(struct dns_config){ .timeout_ms = 100, .tries = 1 }));
+	dns_replace(no_name);
+	w.script = script_relay;
+	receive(REQUEST("MESSAGE", "sip:b@nowhere.invalid", "<sip:b@y>", ""));
+	for (int i = 0; i < 3 && !w.sent; i++) {
+		w.ms += 10;
+		loop_turn(l, 0);
+	}
+	CHECK_INT(w.sent, 1);
+	CHECK(sent_has(0, "SIP/2.0 500 Next hop cannot be resolved"));
+	pass(40000);
+	CHECK_INT(tm_alive(), 0);
+	dns_stop();
+	loop_free(l);
+	world_end();
+}
+
+static void script_reply_twice(struct request *r)
+{
+	CHECK_INT(request_reply(r, 404, STR_NONE, STR_NONE), OK);
+	CHECK_INT(request_reply(r, 200, STR_NONE, STR_NONE), ERR_STATE);
+	request_done(r);
+}
+
+TEST(final_means_final)
+{
+	world_begin();
+	w.script = script_reply_twice;
+	receive(REQUEST("MESSAGE", "sip:b@127.0.0.3", "<sip:b@y>", ""));
+	CHECK_INT(w.sent, 1);
+	CHECK(sent_has(0, "SIP/2.0 404 Not Found"));
+	world_end();
+}
