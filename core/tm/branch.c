@@ -3,8 +3,8 @@
 
 enum { RECENT = 256, BRANCH_ID_BYTES = 48 };
 
-/* Requests that this process has sent lately. ICMP errors come within milliseconds, to the process that sent; to look through the whole table
- * for each would let a peer that refuses packets slow everybody down. */
+/* Requests that this process has sent lately. ICMP errors come within milliseconds, to the process that sent; to look
+ * through the whole table for each would let a peer that refuses packets slow everybody down. */
 static struct {
 	struct {
 		uint64_t    id;
@@ -65,13 +65,18 @@ void branch_free(struct branch *b)
 
 /* --- sending one --- */
 
+static bool may_fork_locked(const struct trans *t)
+{
+	return !t->cancelled && !server_is_final(t) && machine_open(&t->m);
+}
+
 /* OK, or why no more branches can be made; *index is the next one's. */
 static enum err reserve(struct trans *t, unsigned *index)
 {
 	enum err err = OK;
 
 	lock(&t->lock);
-	if (t->cancelled || server_is_final(t) || !machine_open(&t->m))
+	if (!may_fork_locked(t))
 		err = ERR_STATE;
 	else if (t->n_branches == TM_MOST_BRANCHES)
 		err = ERR_LIMIT;
@@ -110,28 +115,32 @@ static void new_round_locked(struct trans *t)
 	best_clear_locked(t);
 }
 
-static enum err link_branch(struct trans *t, struct branch *b)
+static void start_locked(struct trans *t, struct branch *b)
 {
-	uint32_t now;
-	enum err err = OK;
+	uint32_t now = trans_now(t);
+
+	if (!t->forked || t->decided)
+		new_round_locked(t);
+	b->round = t->round;
+	b->next = t->branches;
+	t->branches = b;
+	machine_start(&b->m, now);
+	if (b->m.kind == TM_ICT)
+		b->timer_c_at = now + tm_timers.c;
+}
+
+/* False: it was answered or cancelled while the branch was being built. */
+static bool start(struct trans *t, struct branch *b)
+{
+	bool may;
 
 	lock(&t->lock);
-	if (t->cancelled || server_is_final(t)) {
-		err = ERR_STATE;
-	} else {
-		now = trans_now(t);
-		if (!t->forked || t->decided)
-			new_round_locked(t);
-		b->round = t->round;
-		b->next = t->branches;
-		t->branches = b;
-		machine_start(&b->m, now);
-		if (b->m.kind == TM_ICT)
-			b->timer_c_at = now + tm_timers.c;
-		deadline_set_locked(t);
-	}
+	may = may_fork_locked(t);
+	if (may)
+		start_locked(t, b);
+	deadline_set_locked(t);
 	unlock(&t->lock);
-	return err;
+	return may;
 }
 
 static void remember(uint64_t id, unsigned index, const struct addr *peer)
@@ -169,10 +178,9 @@ enum err tm_fork(struct trans *t, struct ctx *c, const struct flow *to, tm_build
 		counter_inc(&tm_count.no_memory);
 		return ERR_NOMEM;
 	}
-	err = link_branch(t, b);
-	if (err) {
+	if (!start(t, b)) {
 		branch_free(b);
-		return err;
+		return ERR_STATE;
 	}
 	counter_inc(&tm_count.branches);
 	remember(t->id, index, &to->peer);
@@ -186,9 +194,12 @@ static struct str challenges_of(struct msg *m)
 {
 	static const enum hdr_type kinds[] = { H_WWW_AUTHENTICATE, H_PROXY_AUTHENTICATE };
 	size_t                     cap = msg_write_bound(m, 0);
-	struct buf                 out = buf_on(arena_alloc(m->c->arena, cap), cap);
+	struct buf                 out;
 
-	if (!out.p || (m->status != 401 && m->status != 407))
+	if (m->status != 401 && m->status != 407)
+		return STR_NONE;
+	out = buf_on(arena_alloc(m->c->arena, cap), cap);
+	if (!out.p)
 		return STR_NONE;
 	for (size_t i = 0; i < COUNT_OF(kinds); i++)
 		for (const struct hdr *h = m->first[kinds[i]]; h; h = h->same) {
@@ -240,11 +251,12 @@ static void branch_over_locked(struct branch *b)
 /* §16.7 step 5, 10: at once, whatever was decided before; the others are not wanted any more. */
 static void success_locked(struct trans *t, struct branch *b, struct acts *a, const struct answer *an)
 {
-	bool was_final = server_is_final(t);
+	bool       again = server_is_final(t);
+	struct str kept = again ? STR_NONE : server_keep(t, an->status, an->text);
 
-	if (!an->text.p || !server_final_locked(t, a, an->status, an->text, was_final ? STR_NONE : server_keep(t, an->status, an->text)))
-		return;
-	if (was_final)
+	if (!an->text.p && b->m.kind == TM_ICT)
+		return;		/* no memory: its repetition will be passed on */
+	if (!server_final_locked(t, a, an->status, an->text, kept) || again)
 		return;
 	t->decided = true;
 	best_set_locked(t, an->status);

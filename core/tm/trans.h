@@ -177,9 +177,9 @@ void deadline_fire(struct timer *timer);
 void deadline_set_locked(struct trans *t);
 
 /* --- server.c --- */
-/* The final answer goes upstream. `text` is what is sent; `kept`, an own object, is handed over and sent again when asked for (and
- * sent now where there is no text). Without both it is our own, by its status, made when needed. False: no answer may be sent any more. A 408
- * to a non-INVITE ends the transaction without one (RFC 4320 §4.2). */
+/* The final answer goes upstream. `text` is what is sent; `kept`, an own object, is handed over and sent again when asked
+ * for (and sent now where there is no text). Without both it is our own, by its status, made when needed. False: no answer
+ * may be sent any more. A 408 to a non-INVITE ends the transaction without one (RFC 4320 §4.2). */
 bool server_final_locked(struct trans *t, struct acts *a, uint16_t status, struct str text, struct str kept);
 /* A 1xx; an empty text: our own 100. False: not any more, or not to a non-INVITE. */
 bool server_provisional_locked(struct trans *t, struct acts *a, uint16_t status, struct str text);

@@ -97,7 +97,7 @@ static bool go_on_locked(struct trans *t, struct acts *a)
 	return true;
 }
 
-/* Nobody knows what to answer. Where the caller is not waiting for sure (a 100 has been sent), its retransmission may find somebody who does. */
+/* Nobody knows what to answer. Unless the caller has been told to wait (100), its retransmission may find somebody who does. */
 static void nobody_answers_locked(struct trans *t, struct acts *a)
 {
 	if (go_on_locked(t, a))
@@ -140,8 +140,9 @@ static void park_over_locked(struct trans *t, struct acts *a)
 	t->run.phase = RUN_GONE;
 	if (go_on_locked(t, a))
 		return;
+	best_set_locked(t, 500);
 	if (t->m.kind == TM_IST)
-		(void)server_final_locked(t, a, 500, STR_NONE, STR_NONE);
+		best_send_locked(t, a);
 	else
 		server_forget_locked(t);
 }
@@ -174,28 +175,28 @@ static void run_event(struct trans *t, void (*fn)(struct trans *t, struct acts *
 	scratch_free(&s);
 }
 
-static void fork_begin_locked(struct trans *t, struct acts *a)
-{
-	(void)a;
-	t->forking = true;
-	if (!t->decided || server_is_final(t))
-		return;
-	t->round++;		/* what was held stays so until there is a new branch */
-	t->decided = t->forked = false;
-}
-
 void tm_fork_begin(struct trans *t)
 {
 	lock(&t->lock);
-	fork_begin_locked(t, NULL);
+	t->forking = true;
+	if (t->decided && !server_is_final(t)) {
+		t->round++;	/* what was held stays so until there is a new branch */
+		t->decided = t->forked = false;
+	}
 	unlock(&t->lock);
+}
+
+/* The outcome is there already, or the transaction is over and there will be none. */
+static bool wait_in_vain_locked(const struct trans *t)
+{
+	return t->run.phase == RUN_WAITING && (t->decided || !machine_open(&t->m));
 }
 
 static void fork_end_locked(struct trans *t, struct acts *a)
 {
 	t->forking = false;
 	round_decide_locked(t, a);
-	if (t->run.phase == RUN_WAITING && server_is_final(t))	/* cancelled meanwhile */
+	if (wait_in_vain_locked(t))
 		run_wake_locked(t);
 }
 
@@ -208,7 +209,7 @@ void tm_wait(struct trans *t, uint32_t run, uint32_t most_ms)
 {
 	lock(&t->lock);
 	run_is_here_locked(t, RUN_WAITING, run, most_ms);
-	if (t->decided || server_is_final(t))
+	if (wait_in_vain_locked(t))
 		run_wake_locked(t);
 	deadline_set_locked(t);
 	unlock(&t->lock);
