@@ -237,6 +237,26 @@ TEST(requests_are_told_apart_as_in_17_2_3)
 	world_ends_clean();
 }
 
+TEST(the_ack_of_an_rfc_2543_caller_is_matched_without_a_branch)	/* §17.2.3 */
+{
+	static const struct reply busy = { .status = 486 };
+	static const char         form[] = "%s sip:b@x SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:7000\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>%s\r\n"
+					   "Call-ID: old\r\nCSeq: 7 %s\r\n\r\n";
+	char invite[512], ack[512];
+
+	world_up();
+	snprintf(invite, sizeof(invite), form, "INVITE", "", "INVITE");
+	snprintf(ack, sizeof(ack), form, "ACK", ";tag=whatever", "ACK");
+	CHECK_INT(come(str_of(invite), CALLER), CAME_NEW);
+	CHECK_INT(come(str_of(invite), CALLER), CAME_ABSORBED);
+	CHECK_INT(tm_reply(w.t, &w.c, NULL, &busy), OK);
+	CHECK_INT(come(str_of(ack), CALLER), CAME_ABSORBED);
+	w.n_seen = w.n_sent;
+	pass(4000);
+	CHECK(quiet());
+	world_ends_clean();
+}
+
 /* --- INVITE, the branches --- */
 
 TEST(one_phone_answers_and_the_others_are_cancelled)	/* §16.7 step 10, RFC 3326 */
@@ -1063,6 +1083,167 @@ TEST(a_fork_that_its_worker_left_half_done_goes_on)
 	pass(100 * 1000);
 	CHECK_INT(tm_alive(), 0);	/* what the dead worker held in hand is lost, no more */
 	world_down();
+}
+
+/* Calls of all kinds, for ever: the process will be killed somewhere on the way. */
+static __attribute__((noreturn)) void call_until_killed(void)
+{
+	for (unsigned i = 0;; i++) {
+		char       call[16];
+		struct str req;
+
+		snprintf(call, sizeof(call), "k%u-%u", (unsigned)getpid(), i);
+		arena_reset(&w.arena);
+		w.n_sent = w.n_seen = 0;
+		req = request(i % 5 ? "INVITE" : "MESSAGE", call);
+		relayed(req, 1 + i % 3, i % 2 ? i : 0, 5000, phone);
+		come(req, CALLER);
+		answer(phone[0], 180);
+		if (i % 7 == 0)
+			come(request("CANCEL", call), CALLER);
+		answer(phone[0], i % 3 ? 200 : 486);
+		pass(250);
+		mailbox_read();
+		if (i % 2)
+			tm_release(w.t);
+		come(request("ACK", call), CALLER);
+		tm_unref(w.t);
+	}
+}
+
+static int64_t counted(const char *name)
+{
+	for (size_t i = 0; counter_at(i); i++)
+		if (!strcmp(counter_at(i)->name, name))
+			return counter_read(counter_at(i));
+	return -1;
+}
+
+static void killed_after(unsigned us)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		proc_enter(2, "worker 2");
+		call_until_killed();
+	}
+	CHECK(pid > 0);
+	usleep(us);
+	CHECK_INT(kill(pid, SIGKILL), 0);
+	CHECK_INT(waitpid(pid, NULL, 0), pid);
+}
+
+TEST(a_kill_at_any_instant_leaves_no_transaction_behind)
+{
+	unsigned survived = 0;
+
+	for (unsigned i = 0; i < 60; i++) {
+		world_up();
+		killed_after(2000 + 377 * i);
+		if (proc_died_clean(2)) {	/* else the supervisor rebuilds shared memory, see design.md */
+			survived++;
+			proc_enter(2, "worker 2");
+			w.ms += 600 * 1000;	/* the child's clock was ahead */
+			clock_tick();
+			timer_adopt();
+			tm_adopt();
+			mailbox_read();
+			for (int s = 0; s < 300; s++) {
+				w.n_sent = w.n_seen = 0;
+				pass(1000);
+			}
+			CHECK_INT(tm_alive(), 0);
+			CHECK_INT(timer_count(), 0);
+			/* at most the one that was in hand */
+			CHECK(tm_bytes() - w.bytes_before < 8192);
+		}
+		world_down();
+	}
+	print_message("tm: %u of 60 kills outside of critical sections, in %llu calls\n", survived, (unsigned long long)counted("tm.begun"));
+	CHECK(survived > 20);
+}
+
+/* --- processes at once --- */
+
+enum { CALLS = 16, BLOWS = 1500 };
+
+static struct {
+	struct sent phone[2];
+	char        call[8];
+} calls[CALLS];
+
+static void any_event(void)
+{
+	static const uint16_t codes[] = { 100, 180, 183, 200, 302, 486, 503, 603 };
+	unsigned              k = random_below(CALLS);
+
+	arena_reset(&w.arena);
+	w.n_sent = w.n_seen = 0;
+	switch (random_below(10)) {
+	case 0:
+		come(request("INVITE", calls[k].call), CALLER);
+		break;
+	case 1:
+		come(request("ACK", calls[k].call), CALLER);
+		break;
+	case 2:
+		if (!random_below(4))
+			come(request("CANCEL", calls[k].call), CALLER);
+		break;
+	case 3:
+		pass(100);
+		break;
+	default:
+		answer(&calls[k].phone[random_below(2)], codes[random_below(COUNT_OF(codes))]);
+	}
+}
+
+static pid_t worker_at_random(unsigned slot)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	proc_enter(slot, "worker");
+	random_seed(slot);
+	for (unsigned i = 0; i < BLOWS; i++)
+		any_event();
+	_exit(0);
+}
+
+static void begin_calls(void)
+{
+	for (unsigned k = 0; k < CALLS; k++) {
+		snprintf(calls[k].call, sizeof(calls[k].call), "r%u", k);
+		relayed(request("INVITE", calls[k].call), 2, 0, 0, phone);
+		calls[k].phone[0] = *phone[0];
+		calls[k].phone[1] = *phone[1];
+		tm_unref(w.t);
+		w.t = NULL;
+	}
+}
+
+TEST(workers_that_handle_the_same_calls_at_once_lose_nothing)
+{
+	pid_t pid[2];
+	int   status;
+
+	world_up();
+	begin_calls();
+	for (unsigned i = 0; i < 2; i++)
+		CHECK((pid[i] = worker_at_random(2 + i)) > 0);
+	for (unsigned i = 0; i < 2; i++) {
+		CHECK_INT(waitpid(pid[i], &status, 0), pid[i]);
+		CHECK(WIFEXITED(status) && !WEXITSTATUS(status));
+	}
+	for (unsigned turn = 0; turn < 9; turn++) {	/* the timers of all three wheels */
+		proc_enter(1 + turn % 3, "worker");
+		for (int s = 0; s < 200; s++) {
+			w.n_sent = w.n_seen = 0;
+			pass(1000);
+		}
+	}
+	world_ends_clean();
 }
 
 /* --- memory --- */
