@@ -1,0 +1,82 @@
+/* From a request to the end of its run, and what is owed then: an answer, and the release of what was held back. */
+#include "script/run.h"
+
+static struct {
+	struct script *script;	/* what new runs take */
+} now;
+
+void script_use(struct script *s)
+{
+	struct script *old = now.script;
+
+	now.script = s;
+	script_unref(old);
+}
+
+static void answer(struct request *r, uint16_t status)
+{
+	if (request_reply(r, status, STR_NONE, STR_NONE))
+		log_warn(&r->c, "could not answer status=%u", status);
+}
+
+/* Nobody has said what becomes of the request: an error in the script that no check can see (a value of no known type in a
+ * condition …), or a failed function. */
+static void run_close(struct run *run, enum verdict v, uint16_t status)
+{
+	struct request *r = run->req;
+	char            room[PLACE_TEXT];
+
+	if (v == V_ERROR && r->end == REQ_OPEN) {
+		answer(r, status);
+	} else if (run->dropped && r->end == REQ_OPEN) {
+		r->end = REQ_DROPPED;
+	} else if (r->end == REQ_OPEN) {
+		log_error(&r->c, "the script ended without an answer at=" STR_FMT, STR_ARG(run_place(run, room)));
+		answer(r, 500);
+	}
+}
+
+void run_end(struct run *run, enum verdict v, uint16_t status)
+{
+	struct request *r = run->req;
+	struct script  *s = run->script;
+
+	run_close(run, v, status);
+	if (r->t)
+		tm_release(r->t);
+	request_done(r);	/* the run lies in its arena */
+	script_unref(s);
+}
+
+void run_go(struct run *run)
+{
+	enum verdict v = machine_run(run);
+
+	if (v == V_SUSPEND)
+		run_park(run);
+	else
+		run_end(run, v, 500);
+}
+
+void run_resume(struct run *run, enum verdict v, struct value result)
+{
+	if (v != V_OK) {
+		run_end(run, v, 500);
+		return;
+	}
+	run->stack[run->height++] = result;
+	run_go(run);
+}
+
+void script_request(struct request *r)
+{
+	struct script *s = now.script;
+	struct run    *run = s && s->program->request ? run_new(r, s, s->program->request) : NULL;
+
+	if (run) {
+		run_go(run);
+		return;
+	}
+	answer(r, s && s->program->request ? 503 : 500);
+	request_done(r);
+}

@@ -1,0 +1,73 @@
+#pragma once
+/* One run: the machine's state for one request. Private memory: it lies in the arena of its request and ends with it. */
+#include "base/list.h"
+#include "script/code.h"
+#include "script/script.h"
+
+struct script {
+	struct program *program;
+	struct code    *code;
+	unsigned        refs;	/* its owner's and one a run; one process */
+};
+void script_unref(struct script *s);
+
+struct frame {
+	uint32_t     back;	/* instruction to go on with in the caller */
+	unsigned     base;	/* first slot */
+	unsigned     route;
+};
+struct run {
+	struct list        parked;	/* all parked runs of this process, oldest first */
+	struct request    *req;
+	struct script     *script;	/* our reference */
+	const struct code *code;
+	struct value      *stack;	/* entry.most_values of them */
+	struct frame      *frames;	/* entry.most_frames of them */
+	unsigned           height, depth, most_values, most_frames;
+	uint32_t           at;		/* next instruction */
+	uint32_t           number;	/* identity for tm_wait() and tm_park(); 0: none yet */
+	int64_t            steps;
+	struct wait       *wait;	/* what it waits for */
+	struct value       answer;	/* of the last relay() that was waited for; null: none */
+	bool               inside;	/* the machine is running it now */
+	bool               dropped;	/* `drop` */
+};
+
+/* A run that starts with that route. NULL: no memory. Takes no reference until it is there. */
+MUST_CHECK struct run *run_new(struct request *r, struct script *s, const struct route *route);
+/* From its present instruction until it ends or is parked; takes care of what follows then. */
+void run_go(struct run *run);
+/* The same after a wait. */
+void run_resume(struct run *run, enum verdict v, struct value result);
+/* It has ended: answers with `status` where V_ERROR left the request open, releases what was held, frees the request. */
+void run_end(struct run *run, enum verdict v, uint16_t status);
+/* The machine: V_END, V_ERROR (logged) or V_SUSPEND. */
+MUST_CHECK enum verdict machine_run(struct run *run);
+/* The place in the script, for log lines: "etc/sipario.cfg:12". */
+enum { PLACE_TEXT = 300 };
+struct str run_place(const struct run *run, char *room);
+
+/* --- waits (wait.c) --- */
+/* Something to resume by, without a time limit and without making the request stateful: relay() sees to both. NULL: no memory. */
+MUST_CHECK struct wait *wait_new(struct run *run);
+/* Is there room for one more parked run? If not, the request has been answered with 503. */
+bool wait_room(struct run *run);
+uint32_t run_number(struct run *run);
+/* The machine's: the function has answered without waiting. */
+void wait_take_back(struct run *run);
+/* The function said V_SUSPEND: true when call_resume() has been called already; then the wait is gone and the outcome in *v, *result. */
+bool wait_is_over(struct run *run, enum verdict *v, struct value *result);
+void run_park(struct run *run);
+
+/* --- values (operate.c): the operators. NULL, or what is wrong ("cannot add int and string") in the arena --- */
+MUST_CHECK const char *operate_unary(enum op op, struct value *v);
+MUST_CHECK const char *operate_binary(struct arena *a, enum op op, const struct value *x, const struct value *y, struct value *out);
+/* Does a value of type `have` do where `want` is declared? */
+bool type_fits(enum vtype want, enum vtype have);
+
+extern const struct module core_module;	/* builtin.c */
+extern const struct mod_param core_settings[];	/* settings.c; ends with a NULL name */
+extern const char *const core_repeatable[];
+/* check_env.param for the settings: collects the repeatable ones. */
+MUST_CHECK enum err settings_param(const struct mod_param *p, struct str text, bool store, char *why, size_t cap);
+void settings_reset(void);
