@@ -26,11 +26,13 @@ static void run_close(struct run *run, enum verdict v, uint16_t status)
 	struct request *r = run->req;
 	char            room[PLACE_TEXT];
 
-	if (v == V_ERROR && r->end == REQ_OPEN) {
+	if (r->end != REQ_OPEN || (r->t && tm_is_final(r->t)))
+		return;		/* the caller may have given up while the run was parked: 487 has been sent */
+	if (v == V_ERROR) {
 		answer(r, status);
-	} else if (run->dropped && r->end == REQ_OPEN) {
+	} else if (run->dropped) {
 		r->end = REQ_DROPPED;
-	} else if (r->end == REQ_OPEN) {
+	} else {
 		log_error(&r->c, "the script ended without an answer at=" STR_FMT, STR_ARG(run_place(run, room)));
 		answer(r, 500);
 	}

@@ -1,0 +1,105 @@
+/* Header fields by name. */
+#include "script/builtin.h"
+
+/* A token, as a field's name must be (RFC 3261 §25.1). */
+static bool name_ok(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (!ch_token(name.p[i]))
+			return false;
+	return name.len > 0;
+}
+
+static bool one_line(struct str s)
+{
+	return str_find(s, '\r') < 0 && str_find(s, '\n') < 0 && str_find(s, '\0') < 0;
+}
+
+/* A value taken from a received field may be folded (§7.3.1): on one line again. Any other line end would begin a field that the
+ * script did not mean: .p NULL. Also on no memory. */
+static struct str unfold(struct arena *a, struct str s)
+{
+	char  *p = arena_alloc(a, s.len + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; p && i < s.len;) {
+		size_t from = i;
+
+		while (i < s.len && ch_lws(s.p[i]))
+			i++;
+		if (i > from && !one_line(str_n(s.p + from, i - from))) {
+			if (s.p[i - 1] != ' ' && s.p[i - 1] != '\t')
+				return STR_NONE;
+			p[n++] = ' ';
+			continue;
+		}
+		memcpy(p + n, s.p + from, i - from);
+		n += i - from;
+		if (i < s.len)
+			p[n++] = s.p[i++];
+	}
+	return p ? str_n(p, n) : STR_NONE;
+}
+
+static bool field_split(struct str line, struct str *name, struct str *body)
+{
+	struct str rest = line;
+
+	*name = str_trim(str_take_until(&rest, ':'));
+	*body = str_trim(rest);
+	return name->len < line.len && name_ok(*name);
+}
+
+bool headers_ok(struct str text)
+{
+	while (text.len) {
+		ptrdiff_t  end = str_find_str(text, STR("\r\n"));
+		struct str name, body;
+
+		if (end < 0 || !one_line(str_to(text, (size_t)end)) || !field_split(str_to(text, (size_t)end), &name, &body))
+			return false;
+		text = str_from(text, (size_t)end + 2);
+	}
+	return true;
+}
+
+/* append_hf("Name: value\r\n") as in other servers, the line end being optional, or append_hf("Name", "value"). */
+enum verdict fn_append_hf(struct call *c)
+{
+	struct str name = str_trim(c->argv[0].u.s), body = c->argv[1].u.s;
+
+	if (c->argv[1].type == T_NULL && !field_split(str_trim(c->argv[0].u.s), &name, &body)) {
+		log_error(c->c, "append_hf(): expected \"Name: value\"");
+		return V_ERROR;
+	}
+	body = unfold(c->c->arena, str_trim(body));
+	if (!name_ok(name) || !body.p || !one_line(body)) {
+		log_error(c->c, "append_hf(): not one header field name=" STR_FMT, STR_ARG(name));
+		return V_ERROR;
+	}
+	if (msg_append(&c->req->msg, name, body)) {
+		log_error(c->c, "append_hf(): no memory");
+		return V_ERROR;
+	}
+	return V_OK;
+}
+
+enum verdict fn_remove_hf(struct call *c)
+{
+	struct hdr *h = msg_find(&c->req->msg, c->argv[0].u.s);
+
+	c->result = value_bool(h != NULL);
+	while (h) {
+		struct hdr *next = msg_find_next(h);
+
+		msg_remove(&c->req->msg, h);
+		h = next;
+	}
+	return V_OK;
+}
+
+enum verdict fn_is_present_hf(struct call *c)
+{
+	c->result = value_bool(msg_find(&c->req->msg, c->argv[0].u.s) != NULL);
+	return V_OK;
+}

@@ -1,0 +1,98 @@
+/* relay() and forward(). */
+#include "script/builtin.h"
+
+static const struct field answer_fields[] = {
+	{ "code", T_INT, false, "status of the best answer; 408 when there was none in time" },
+	{ "reason", T_STR, false, "its reason phrase" },
+	{ "cancelled", T_BOOL, false, "the caller has given up meanwhile" },
+	{ "branch", T_INT, false, "which target answered, from 0" },
+	{ "timed_out", T_BOOL, false, "the time given to relay() ran out" },
+	{ 0 },
+};
+const struct shape answer_shape = { "answer", answer_fields };
+
+enum { ARG_TIMEOUT, ARG_TO };
+
+static struct value answer_of(struct arena *a, const struct tm_outcome *out)
+{
+	struct value  *v = arena_alloc(a, (COUNT_OF(answer_fields) - 1) * sizeof(*v));
+	struct record *rec = ARENA_NEW(a, struct record);
+	struct str     reason = arena_dup(a, out->reason);
+
+	if (!v || !rec || !reason.p)
+		return V_NULL;
+	v[0] = value_int(out->status);
+	v[1] = value_str(reason);
+	v[2] = value_bool(out->cancelled);
+	v[3] = value_int(out->branch);
+	v[4] = value_bool(out->timed_out);
+	*rec = (struct record){ &answer_shape, v };
+	return value_record(rec);
+}
+
+static bool was_cancelled(const struct run *run)
+{
+	return run->answer.type == T_RECORD && run->answer.u.rec->v[2].u.b;
+}
+
+/* The outcome of a relay whose answer the script wants. */
+static void answered(void *arg, const struct tm_outcome *out)
+{
+	struct wait    *w = arg;
+	struct request *r = wait_request(w);
+	struct run     *run = r->run;
+
+	run->answer = answer_of(&r->arena, out);
+	if (run->answer.type == T_NULL)
+		log_error(&r->c, "no memory for the answer of relay()");
+	call_resume(w, run->answer.type == T_NULL ? V_ERROR : V_OK, run->answer);
+}
+
+/* The branches have been started: nothing more to do for this run. */
+static void started(void *arg, const struct tm_outcome *out)
+{
+	(void)out;
+	call_resume(arg, V_END, V_NULL);
+}
+
+enum verdict fn_relay(struct call *c)
+{
+	const struct value *timeout = &c->argv[ARG_TIMEOUT], *to = &c->argv[ARG_TO];
+	struct relay_opts   opts = { .wait = c->wanted };
+	struct wait        *w;
+
+	if (was_cancelled(c->run)) {	/* nobody is there any more to relay for */
+		c->result = c->run->answer;
+		return c->wanted ? V_OK : V_END;
+	}
+	if (c->req->end == REQ_REPLIED) {
+		log_warn(c->c, "relay() after a final answer refused");
+		return V_END;
+	}
+	if (c->wanted && !wait_room(c->run))
+		return V_END;
+	w = wait_new(c->run);
+	if (!w) {
+		log_error(c->c, "no memory to relay");
+		return V_ERROR;
+	}
+	opts.run = run_number(c->run);
+	if (timeout->type == T_DURATION)
+		opts.timeout_ms = timeout->u.i > UINT32_MAX ? UINT32_MAX : (uint32_t)timeout->u.i;
+	if (to->type != T_NULL)
+		opts.to = to->u.s;
+	request_relay(c->req, &opts, c->wanted ? answered : started, w);
+	return V_SUSPEND;
+}
+
+enum verdict fn_forward(struct call *c)
+{
+	if (c->req->end != REQ_OPEN) {
+		log_warn(c->c, "forward() after an answer or relay() refused");
+		return V_END;
+	}
+	request_forward(c->req, c->argv[0].type == T_NULL ? STR_NONE : c->argv[0].u.s);
+	if (c->req->end == REQ_OPEN)
+		c->req->end = REQ_RELAYED;
+	return V_END;
+}

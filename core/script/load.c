@@ -1,0 +1,113 @@
+/* From a file to something that runs: the front end, then the compiler. */
+#include "script/check.h"
+#include "script/run.h"
+
+#include <stdlib.h>
+
+static struct check_env world(const struct script_options *o)
+{
+	return (struct check_env){
+		.settings = core_settings, .repeatable = core_repeatable,
+		.defines = o ? o->defines : NULL, .define_count = o ? o->define_count : 0,
+		.at = module_at, .find = module_find, .load = module_load, .offering = module_offering, .nearest = module_nearest,
+		.param = settings_param,
+	};
+}
+
+/* What the language has and this server does not run yet is refused, not ignored. */
+static bool all_runs(struct program *p)
+{
+	size_t before = p->diags.errors;
+
+	for (const struct table *t = p->tables; t; t = t->next)
+		diag_add(&p->diags, D_NOT_HERE, t->span, "tables are not available in this version");
+	for (const struct route *r = p->routes; r; r = r->next)
+		if (r->kind != ROUTE_REQUEST && r->kind != ROUTE_SUB)
+			diag_add(&p->diags, D_NOT_HERE, r->span, "%s is not available in this version", route_kind_name(r->kind));
+	diags_sort(&p->diags);
+	return p->diags.errors == before;
+}
+
+static bool build(struct script *s, const struct check_env *env, bool parsed)
+{
+	bool good = check_program(s->program, env) && parsed;
+
+	good = all_runs(s->program) && good;
+	if (!good)
+		return false;
+	s->code = code_compile(s->program);
+	if (!s->code)
+		diag_add(&s->program->diags, D_NOMEM, (struct span){ 0 }, "the program is too large");
+	return s->code != NULL;
+}
+
+static struct script *script_new(void)
+{
+	struct script *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->refs = 1;
+	s->program = program_new();
+	if (s->program)
+		return s;
+	free(s);
+	return NULL;
+}
+
+static struct script *finish(struct script *s, bool parsed, const struct script_options *o, struct arena *a, struct str *report)
+{
+	struct check_env env = world(o);
+	bool             good = build(s, &env, parsed);
+
+	*report = diags_text(&s->program->diags, a, o && o->colour);
+	if (good && !diags_failed(&s->program->diags))
+		return s;
+	script_unref(s);
+	return NULL;
+}
+
+struct script *script_load(const char *path, const struct script_options *o, struct arena *a, struct str *report)
+{
+	struct script *s = script_new();
+
+	*report = STR("no memory\n");
+	return s ? finish(s, program_read(s->program, str_of(path)), o, a, report) : NULL;
+}
+
+struct script *script_load_text(struct str name, struct str text, const struct script_options *o, struct arena *a, struct str *report)
+{
+	struct script *s = script_new();
+
+	*report = STR("no memory\n");
+	return s ? finish(s, program_parse(s->program, name, text), o, a, report) : NULL;
+}
+
+void script_unref(struct script *s)
+{
+	if (!s || --s->refs)
+		return;
+	program_free(s->program);
+	free(s);
+}
+
+void script_free(struct script *s)
+{
+	script_unref(s);
+}
+
+enum err script_apply(struct script *s, char *why, size_t cap)
+{
+	struct check_env env = world(NULL);
+	enum err         err;
+
+	settings_reset();
+	err = program_apply(s->program, &env, why, cap);
+	if (!err)
+		err = modules_check_needs(why, cap);
+	if (!err)
+		err = modules_configure(why, cap);
+	if (!err)
+		log_set_level((enum log_level)settings.log_level);
+	return err;
+}

@@ -1,0 +1,110 @@
+/* The top-level settings: one table for the checker, the manual and the process floor. */
+#include "module/services.h"
+#include "script/run.h"
+
+#include <stdio.h>
+
+struct settings settings;
+
+static struct {
+	struct arena texts;	/* boot lifetime */
+} kept;
+
+static const char *const levels[] = { "error", "warn", "info", "debug", NULL };	/* in the order of enum log_level */
+
+const struct mod_param core_settings[] = {
+	{ "listen", P_STR, &settings.listen, .help = "an address to serve: udp:*:5060, udp:127.0.0.1:5060, udp:[::1]:5060; may be repeated" },
+	{ "domain", P_STR, &settings.domains, .help = "a domain that is ours, besides those of the database; may be repeated" },
+	{ "alias", P_STR, &settings.aliases, .help = "another host name of this server; may be repeated" },
+	{ "advertise", P_STR, &settings.advertise, .help = "host or host:port that others shall see in Via and Record-Route instead of the socket's" },
+	{ "database", P_STR, &settings.database, .help = "where users and bindings are kept: sqlite:PATH" },
+	{ "workers", P_INT, &settings.workers, "0", 0, 256, .help = "worker processes; 0: one a processor core" },
+	{ "memory_limit", P_SIZE, &settings.memory_limit, "512MB", 16 << 20, (int64_t)1 << 46, .help = "the most shared memory" },
+	{ "log_level", P_CHOICE, &settings.log_level, "info", .choices = levels, .help = "what is worth a log line", .live = true },
+	{ "user", P_STR, &settings.user, .help = "system user to run as once the sockets are open" },
+	{ "group", P_STR, &settings.group, .help = "system group to run as" },
+	{ "control", P_STR, &settings.control, "\"var/sipario.sock\"", .help = "socket of the control channel (siparioctl)" },
+	{ "dns_servers", P_STR, &settings.dns_servers, .help = "name servers to ask, 127.0.0.1:53,…; empty: the system's" },
+	{ "dns_timeout", P_MS, &settings.dns_timeout_ms, "2s", 100, 60000, .help = "wait for one name server's answer" },
+	{ "dns_tries", P_INT, &settings.dns_tries, "2", 1, 10, .help = "questions before giving up" },
+	{ "stop_timeout", P_MS, &settings.stop_timeout_ms, "5s", 0, 3600000, .help = "a gentle stop waits so long for open transactions" },
+	{ "max_waiting", P_INT, &settings.max_waiting, "10000", 1, 10000000, .help = "requests whose script waits for something, in one worker; more are answered 503", .live = true },
+	{ "max_steps", P_INT, &settings.max_steps, "100000", 1000, 1000000000, .help = "instructions of one run; a run that needs more is stopped with 500", .live = true },
+	{ "t1", P_MS, &tm_timers.t1, "500ms", 10, 60000, .help = "round-trip estimate (RFC 3261 table 4)" },
+	{ "t2", P_MS, &tm_timers.t2, "4s", 10, 60000, .help = "longest retransmission interval (RFC 3261 table 4)" },
+	{ "t4", P_MS, &tm_timers.t4, "5s", 10, 60000, .help = "how long a message may stay in the network (RFC 3261 table 4)" },
+	{ "timer_c", P_MS, &tm_timers.c, "185s", 180000, 86400000, .help = "longest silence of an INVITE's branch (RFC 3261 §16.6 step 11: over 3 minutes)" },
+	{ 0 },
+};
+const char *const core_repeatable[] = { "listen", "domain", "alias", NULL };
+
+static bool repeatable(const struct mod_param *p)
+{
+	return p->where == &settings.listen || p->where == &settings.domains || p->where == &settings.aliases;
+}
+
+/* `listen udp:*:5060;` needs no quotes. */
+static struct str unquoted(struct str s)
+{
+	bool quoted = s.len >= 2 && (s.p[0] == '"' || s.p[0] == '\'') && s.p[s.len - 1] == s.p[0];
+
+	return quoted ? str_n(s.p + 1, s.len - 2) : s;
+}
+
+static enum err texts_add(struct texts *t, struct str s)
+{
+	struct str *more = arena_alloc(&kept.texts, (t->count + 1) * sizeof(*more));
+	char       *copy = arena_alloc(&kept.texts, s.len + 1);
+
+	if (!more || !copy)
+		return ERR_NOMEM;
+	if (t->count)
+		memcpy(more, t->v, t->count * sizeof(*more));
+	memcpy(copy, s.p, s.len);
+	copy[s.len] = '\0';
+	more[t->count] = str_n(copy, s.len);
+	*t = (struct texts){ .count = t->count + 1, .v = more };
+	return OK;
+}
+
+enum err settings_param(const struct mod_param *p, struct str text, bool store, char *why, size_t cap)
+{
+	struct str s = unquoted(str_trim(text));
+
+	if (!repeatable(p))
+		return module_param_set(p, text, store, why, cap);
+	if (!s.len || s.p[0] == '[' || str_find(s, '\0') >= 0) {
+		snprintf(why, cap, "expected string, got %s", s.len ? "list" : "nothing");
+		return ERR_SYNTAX;
+	}
+	if (store && texts_add(p->where, s)) {
+		snprintf(why, cap, "no memory");
+		return ERR_NOMEM;
+	}
+	return OK;
+}
+
+void settings_reset(void)
+{
+	if (!kept.texts.limit_bytes)
+		arena_init(&kept.texts, NULL, 0, SIZE_MAX);
+	settings = (struct settings){ 0 };
+	module_apply_presets(&core_module);
+}
+
+static bool among(const struct texts *t, struct str host)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (str_ieq(t->v[i], host))
+			return true;
+	return false;
+}
+
+bool script_is_local(struct str host)
+{
+	const struct profile_service *profile = module_service("profile");
+
+	if (among(&settings.domains, host) || among(&settings.aliases, host))
+		return true;
+	return profile && profile->is_domain && profile->is_domain(host);
+}
