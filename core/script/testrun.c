@@ -327,12 +327,12 @@ static bool attrs_hold(struct bench *b, const struct test_step *s, struct msg *m
 }
 
 /* "reply 403", "reply 4xx" */
-static void wanted_reply(const struct test_step *s, char room[16])
+static void wanted_reply(const struct test_step *s, char room[32])
 {
 	if (s->code)
-		snprintf(room, 16, "reply %u", s->code);
+		snprintf(room, 32, "reply %u", s->code);
 	else
-		snprintf(room, 16, "reply %uxx", s->code_class);
+		snprintf(room, 32, "reply %uxx", s->code_class);
 }
 
 static bool reply_fits(const struct test_step *s, const struct msg *m)
@@ -355,7 +355,7 @@ static bool expect_reply(struct bench *b, const struct test_step *s)
 {
 	static const char *const known[] = { "header", "body", "reason", "within", "timeout", NULL };
 	uint32_t                 most_ms = attr_ms(s, "within", attr_ms(s, "timeout", REPLY_WAIT_MS));
-	char                     want[16];
+	char                     want[32];
 	struct got              *g;
 
 	if (!attrs_known(b, s, known))

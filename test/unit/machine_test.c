@@ -1,0 +1,461 @@
+/* core/script from text to answer: each test loads a script and sends requests through the whole server in one process (sim.h). */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "module/module.h"
+#include "script/run.h"
+#include "script/sim.h"
+
+/* --- a module of functions that answer, wait and fail --- */
+
+enum { MOST_WAITS = 16 };
+static struct {
+	struct wait  *wait[MOST_WAITS];	/* of later() and never(), not yet resumed */
+	struct value  value[MOST_WAITS];
+	bool          never[MOST_WAITS];
+	unsigned      count, resumed_alive;
+	struct script *script;
+	struct arena  arena;
+	struct str    report;
+} world;
+
+static enum verdict park(struct call *c, uint32_t most_ms, struct value v, bool never)
+{
+	struct wait *w = call_suspend(c, most_ms);
+
+	if (!w)
+		return V_END;
+	CHECK(world.count < MOST_WAITS);
+	world.wait[world.count] = w;
+	world.value[world.count] = v;
+	world.never[world.count++] = never;
+	return V_SUSPEND;
+}
+
+static enum verdict fn_later(struct call *c)
+{
+	return park(c, 5000, c->argv[0], false);
+}
+
+static enum verdict fn_never(struct call *c)
+{
+	return park(c, 1000, V_NULL, true);
+}
+
+/* Resumes before it says that it waits. */
+static enum verdict fn_at_once(struct call *c)
+{
+	struct wait *w = call_suspend(c, 1000);
+
+	if (!w)
+		return V_END;
+	call_resume(w, V_OK, c->argv[0]);
+	return V_SUSPEND;
+}
+
+/* Could not start what it wanted to wait for. */
+static enum verdict fn_thinks_better(struct call *c)
+{
+	struct wait *w = call_suspend(c, 1000);
+
+	if (!w)
+		return V_END;
+	c->result = c->argv[0];
+	return V_OK;
+}
+
+static enum verdict fn_fail(struct call *c)
+{
+	(void)c;
+	return V_ERROR;
+}
+
+static enum verdict fn_nothing(struct call *c)
+{
+	(void)c;
+	return V_OK;
+}
+
+static const struct field user_fields[] = { { "name", T_STR, false, "" }, { "ring_time", T_DURATION, true, "" }, { "forward", T_STR, true, "" }, { 0 } };
+static const struct shape user_shape = { "user", user_fields };
+
+static enum verdict fn_user(struct call *c)
+{
+	static const struct value  v[] = { { .type = T_STR, .u.s = { "bob", 3 } }, { .type = T_NULL }, { .type = T_NULL } };
+	static const struct record rec = { &user_shape, v };
+
+	(void)c;
+	c->result = value_record(&rec);
+	return V_OK;
+}
+
+static const struct mod_arg  text_args[] = { { "v", T_STR }, { 0 } };
+static const struct mod_func funcs[] = {
+	{ "later", fn_later, text_args, T_STR, true, .where = IN_ANY, .flags = F_SUSPENDS, .help = "" },
+	{ "never", fn_never, NULL, T_STR, true, .where = IN_ANY, .flags = F_SUSPENDS, .help = "" },
+	{ "at_once", fn_at_once, text_args, T_STR, .where = IN_ANY, .flags = F_SUSPENDS, .help = "" },
+	{ "thinks_better", fn_thinks_better, text_args, T_STR, .where = IN_ANY, .flags = F_SUSPENDS, .help = "" },
+	{ "fail", fn_fail, NULL, .where = IN_ANY, .help = "" },
+	{ "nothing", fn_nothing, NULL, T_STR, true, .where = IN_ANY, .help = "" },
+	{ "user", fn_user, NULL, T_RECORD, true, &user_shape, IN_ANY, 0, "" },
+	{ 0 },
+};
+static const struct module fake = { .abi = MODULE_ABI, .name = "fake", .help = "", .funcs = funcs };
+
+static void resume_waits(void *arg)
+{
+	unsigned kept = 0, n = world.count;
+
+	(void)arg;
+	for (unsigned i = 0; i < n; i++) {
+		struct wait *w = world.wait[i];
+
+		if (world.never[i]) {
+			world.wait[kept] = w;
+			world.never[kept++] = true;
+			continue;
+		}
+		if (wait_request(w))
+			world.resumed_alive++;
+		call_resume(w, V_OK, world.value[i]);
+	}
+	world.count = kept;
+}
+
+/* --- the server --- */
+
+static void silent(enum log_level level, struct str line)
+{
+	(void)level;
+	(void)line;
+}
+
+static void serve(const char *text)
+{
+	char why[256] = "";
+
+	module_forget_all();
+	world.count = world.resumed_alive = 0;
+	arena_init(&world.arena, NULL, 0, 1 << 20);
+	CHECK(!script_boot() && !module_register(&fake));
+	world.script = script_load_text(STR("test.cfg"), str_of(text), NULL, &world.arena, &world.report);
+	if (!world.script)
+		print_error(STR_FMT "\n", STR_ARG(world.report));
+	CHECK(world.script);
+	CHECK(!script_apply(world.script, why, sizeof(why)));
+	if (sim_boot(why, sizeof(why)))
+		print_error("%s\n", why);
+	CHECK(sim_loop());
+	script_use(world.script);
+	loop_at_turn_end(sim_loop(), resume_waits, NULL);
+	log_redirect(silent);
+}
+
+static void stop(void)
+{
+	for (unsigned i = 0; i < world.count; i++)
+		call_resume(world.wait[i], V_END, V_NULL);
+	world.count = 0;
+	log_redirect(NULL);
+	script_use(NULL);
+	sim_end();
+	arena_free(&world.arena);
+}
+
+static void request_send(const char *method, const char *uri, const char *id)
+{
+	char        text[1024];
+	struct flow from = sim_flow("192.0.2.1", 5060);
+
+	snprintf(text, sizeof(text),
+		 "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK%s;rport\r\nMax-Forwards: 70\r\n"
+		 "From: \"A\" <sip:alice@example.org>;tag=a\r\nTo: <sip:bob@example.org>\r\nCall-ID: %s\r\nCSeq: 7 %s\r\n"
+		 "User-Agent: phone/1.0\r\nSubject: lunch\r\nContact: <sip:alice@192.0.2.1>\r\nContent-Length: 0\r\n\r\n",
+		 method, uri, id, id, method);
+	sim_receive(str_of(text), &from);
+}
+
+/* The next message whose first line begins so; others are dropped. Empty: none within ten seconds. In the test's arena. */
+static struct str await(const char *start)
+{
+	for (uint32_t left = 10000; left;) {
+		struct sim_message *m = sim_take();
+		struct str          found = STR_NONE;
+
+		if (!m) {
+			left -= sim_step(left);
+			continue;
+		}
+		if (str_starts(m->bytes, str_of(start)))
+			found = arena_dup(&world.arena, m->bytes);
+		free(m);
+		if (found.len)
+			return found;
+	}
+	return STR_NONE;
+}
+
+static struct str first_line(struct str message)
+{
+	return str_to(message, (size_t)(message.len ? str_find(message, '\r') : 0));
+}
+
+/* "200 OK" */
+static struct str answer_to(const char *uri)
+{
+	request_send("MESSAGE", uri, "one");
+	return str_from(first_line(await("SIP/2.0 ")), 8);
+}
+
+static void answers(const char *script, const char *want)
+{
+	serve(script);
+	CHECK_STR(answer_to("sip:bob@example.org:5070"), want);
+	CHECK_INT(script_runs_parked(), 0);
+	stop();
+}
+
+static bool has(struct str message, const char *text)
+{
+	return str_find_str(message, str_of(text)) >= 0;
+}
+
+/* --- tests --- */
+
+TEST(expressions_give_what_the_language_says)
+{
+	static const struct { const char *expr, *want; } rows[] = {
+		{ "1 + 2 * 3", "7" }, { "(1 + 2) * 3", "9" }, { "7 / 2", "3" }, { "7 % 4", "3" }, { "-5 + 2", "-3" },
+		{ "30s * 2", "1m" }, { "1h / 30m", "2" }, { "90s / 2", "45s" }, { "1s + 500ms", "1s500ms" }, { "16kB + 16kB", "32kB" },
+		{ "\"a\" + \"b\" + $rU", "abbob" }, { "1 < 2 && 2 <= 2", "true" }, { "1 > 2 || 3 >= 4", "false" }, { "!(1 == 1)", "false" },
+		{ "\"b\" > \"abc\"", "true" }, { "\"a\" == \"A\"", "false" }, { "nothing() == null", "true" }, { "nothing() ?? \"x\"", "x" },
+		{ "user().name", "bob" }, { "user().ring_time ?? 30s", "30s" }, { "$rp", "5070" }, { "$fU", "alice" }, { "$fd", "example.org" },
+		{ "$ft", "a" }, { "$cs", "7" }, { "$si", "192.0.2.1" }, { "$sp", "5060" }, { "$proto", "udp" }, { "$Ri", "192.0.2.10" },
+		{ "$Rp", "5060" }, { "$hdr(Subject)", "lunch" }, { "$hdr(X-None) ?? \"none\"", "none" }, { "$ua", "phone/1.0" },
+		{ "$ua =~ /^PHONE/i", "true" }, { "$ua !~ /softphone/", "true" }, { "$si in 192.0.2.0/24", "true" }, { "$si in 10.0.0.0/8", "false" },
+		{ "2 in [1, 2, 3]", "true" }, { "$rU in [\"eve\", \"bob\"]", "true" }, { "\"one\" in \"phones\"", "true" },
+		{ "[10, 20, 30][1]", "20" }, { "[10, 20, 30][-1]", "30" }, { "[1, $cs]", "[1, 7]" }, { "is_method(\"INVITE|MESSAGE\")", "true" },
+		{ "is_method(\"INVITE\")", "false" }, { "has_totag()", "false" }, { "is_present_hf(\"subject\")", "true" },
+		{ "is_local(\"192.0.2.10\")", "true" }, { "is_local(\"EXAMPLE.org\")", "true" }, { "is_local(\"example.com\")", "false" },
+	};
+
+	for (size_t r = 0; r < COUNT_OF(rows); r++) {
+		char text[300], want[100];
+
+		snprintf(text, sizeof(text), "domain \"example.org\"; request_route { let x = %s; send_reply(200, \"<$(x)>\"); }", rows[r].expr);
+		snprintf(want, sizeof(want), "200 <%s>", rows[r].want);
+		serve(text);
+		CHECK_STR(answer_to("sip:bob@example.org:5070"), want);
+		stop();
+	}
+}
+
+TEST(interpolation_leaves_nothing_for_null_and_plain_quotes_none_at_all)
+{
+	answers("request_route { send_reply(200, \"[$hdr(X-None)] $rm $(1 + 1)\"); }", "200 [] MESSAGE 2");
+	answers("request_route { send_reply(200, '$rm'); }", "200 $rm");
+}
+
+TEST(the_right_side_of_a_default_may_end_the_run)
+{
+	answers("request_route { let u = nothing() ?? send_reply(404); send_reply(200, u); }", "404 Not Found");
+	answers("request_route { let u = user() ?? send_reply(404); send_reply(200, u.name); }", "200 bob");
+}
+
+TEST(a_suspended_run_goes_on_with_its_variables)
+{
+	answers("request_route { let a = \"x\"; $avp(k) = \"z\"; let b = later(\"y\"); send_reply(200, \"$(a)$(b)$avp(k)\"); }", "200 xyz");
+	answers("request_route { let a = at_once(\"y\"); send_reply(200, a); }", "200 y");
+	answers("request_route { let a = thinks_better(\"y\"); let b = later(a); send_reply(200, b); }", "200 y");
+	answers("route[R](t) { let l = later(t); return \"$(l)!\"; } request_route { let a = route(R, \"y\"); send_reply(200, a); }", "200 y!");
+}
+
+TEST(routes_take_arguments_and_give_results)
+{
+	answers("route[ADD](a: int, b: int) { return a + b; } route[TWICE](a: int) { let s = route(ADD, a, a); return s; } "
+		"request_route { let x = route(TWICE, 20) + route(ADD, 1, 1); send_reply(200, \"$(x)\"); }", "200 42");
+	answers("route[SAY] { send_reply(486); } request_route { route(SAY); }", "486 Busy Here");
+	answers("route[NO] { if ($cs == 7) return; send_reply(486); } request_route { route(NO); send_reply(480); }",
+		"480 Temporarily Unavailable");
+}
+
+TEST(loops_break_and_continue)
+{
+	answers("request_route { let s = 0; for (i in [1, 2, 3, 4, 5]) { if (i == 2) continue; if (i == 5) break; s = s + i; } send_reply(200, \"$(s)\"); }",
+		"200 8");
+	answers("request_route { let i = 0; while (i < 10) { i = i + 3; } send_reply(200, \"$(i)\"); }", "200 12");
+}
+
+TEST(edits_take_effect_at_once)
+{
+	answers("request_route { $rU = \"carol\"; $rd = \"a.example\"; $rp = 5080; send_reply(200, $ru); }", "200 sip:carol@a.example:5080");
+	answers("request_route { $rU = null; $rp = null; send_reply(200, $ru); }", "200 sip:example.org");
+	answers("request_route { $ru = \"sip:x@y.example;p=1\"; $rU = \"z\"; send_reply(200, $ru); }", "200 sip:z@y.example;p=1");
+	answers("request_route { $ru = \"$hdr(Subject)\"; send_reply(200, $ru); }", "500 Server Internal Error");	/* no URI */
+	answers("request_route { append_hf(\"X-A: 1\\r\\n\"); append_hf(\"X-B\", \"2\"); remove_hf(\"Subject\"); "
+		"send_reply(200, \"$hdr(X-A) $hdr(X-B) $hdr(Subject)\"); }", "200 1 2 ");
+	answers("request_route { append_hf(\"X-A\", \"1\\r\\nEvil: yes\"); send_reply(200); }", "500 Server Internal Error");
+}
+
+TEST(what_goes_wrong_at_run_time_is_answered_500)
+{
+	answers("request_route { fail(); send_reply(200); }", "500 Server Internal Error");
+	answers("request_route { let z = $cs - 7; let x = 1 / z; send_reply(200, \"$(x)\"); }", "500 Server Internal Error");
+	answers("request_route { let z = 9223372036854775807 + $cs; send_reply(200, \"$(z)\"); }", "500 Server Internal Error");
+	answers("max_steps 1000; request_route { let i = 0; while (i >= 0) { i = i + 1; } send_reply(200); }", "500 Server Internal Error");
+}
+
+TEST(drop_says_nothing)
+{
+	serve("request_route { drop; }");
+	CHECK_STR(answer_to("sip:bob@example.org"), "");
+	stop();
+}
+
+TEST(a_wait_that_takes_too_long_is_answered_503_and_its_late_result_ignored)
+{
+	serve("request_route { let x = never(); send_reply(200); }");
+	request_send("MESSAGE", "sip:bob@example.org", "one");
+	CHECK_INT(script_runs_parked(), 1);
+	CHECK(wait_request(world.wait[0]));
+	CHECK_STR(first_line(await("SIP/2.0 ")), "SIP/2.0 503 Service Unavailable");
+	CHECK_INT(script_runs_parked(), 0);
+	CHECK(!wait_request(world.wait[0]));
+	call_resume(world.wait[0], V_OK, V_NULL);
+	world.count = 0;
+	CHECK_INT(await("SIP/2.0 ").len, 0);
+	stop();
+}
+
+TEST(over_the_limit_of_parked_runs_callers_are_told_to_come_back)
+{
+	struct str reply;
+
+	serve("max_waiting 2; request_route { let x = never(); send_reply(200); }");
+	request_send("MESSAGE", "sip:bob@example.org", "one");
+	request_send("MESSAGE", "sip:bob@example.org", "two");
+	CHECK_INT(script_runs_parked(), 2);
+	request_send("MESSAGE", "sip:bob@example.org", "three");
+	reply = await("SIP/2.0 ");
+	CHECK_STR(first_line(reply), "SIP/2.0 503 Busy");
+	CHECK(has(reply, "Call-ID: three") && has(reply, "Retry-After: "));
+	CHECK_INT(script_runs_parked(), 2);
+	stop();
+}
+
+TEST(a_retransmission_meets_the_transaction_of_the_parked_run)
+{
+	serve("request_route { let x = never(); send_reply(200); }");
+	request_send("MESSAGE", "sip:bob@example.org", "one");
+	request_send("MESSAGE", "sip:bob@example.org", "one");
+	CHECK_INT(script_runs_parked(), 1);
+	CHECK_INT(world.count, 1);
+	stop();
+}
+
+static struct flow peer(void)
+{
+	return sim_flow("192.0.2.2", 5060);
+}
+
+/* The peer answers the request it got. */
+static void reply_send(struct str request, uint16_t status)
+{
+	char          room[4096];
+	struct buf    out = buf_on(room, sizeof(room));
+	struct ctx    c = { .arena = &world.arena };
+	struct flow   from = peer();
+	struct msg    m;
+	struct reply  r = { .status = status, .to_tag = STR("p"), .headers = STR("Contact: <sip:bob@192.0.2.2>\r\n") };
+
+	CHECK(!msg_parse(&c, request, &m));
+	reply_write(&m, &r, &out);
+	CHECK(buf_ok(&out));
+	sim_receive(buf_str(&out), &from);
+}
+
+static const char serial[] =
+	"request_route { $avp(who) = \"first\"; let a = relay(timeout = 20s);"
+	"  if (a.code == 486) { $ru = \"sip:mailbox@192.0.2.3\"; relay(); exit; }"
+	"  if (a.timed_out) { $ru = \"sip:late@192.0.2.3\"; relay(); } }";
+
+TEST(relay_waits_where_its_answer_is_used_and_another_target_follows)
+{
+	struct str invite;
+
+	serve(serial);
+	request_send("INVITE", "sip:bob@192.0.2.2", "one");
+	invite = await("INVITE ");
+	CHECK_STR(first_line(invite), "INVITE sip:bob@192.0.2.2 SIP/2.0");
+	CHECK_INT(script_runs_parked(), 1);
+	reply_send(invite, 486);
+	invite = await("INVITE ");
+	CHECK_STR(first_line(invite), "INVITE sip:mailbox@192.0.2.3 SIP/2.0");
+	CHECK_INT(script_runs_parked(), 0);
+	reply_send(invite, 200);
+	CHECK_STR(first_line(await("SIP/2.0 2")), "SIP/2.0 200 OK");
+	stop();
+}
+
+TEST(a_held_answer_is_sent_on_when_the_run_ends)
+{
+	struct str invite;
+
+	serve(serial);
+	request_send("INVITE", "sip:bob@192.0.2.2", "one");
+	invite = await("INVITE ");
+	reply_send(invite, 404);
+	CHECK_STR(first_line(await("SIP/2.0 4")), "SIP/2.0 404 Not Found");
+	CHECK_INT(script_runs_parked(), 0);
+	stop();
+}
+
+TEST(relay_gives_up_after_its_timeout)
+{
+	struct str invite, line = STR_NONE;
+
+	serve(serial);
+	request_send("INVITE", "sip:bob@192.0.2.2", "one");
+	invite = await("INVITE ");
+	reply_send(invite, 180);
+	sim_pass(21000);
+	while ((invite = await("")).len && !str_starts(line = first_line(invite), STR("INVITE sip:late@")))
+		if (str_starts(line, STR("CANCEL")))
+			reply_send(invite, 200);
+	CHECK_STR(line, "INVITE sip:late@192.0.2.3 SIP/2.0");
+	stop();
+}
+
+TEST(a_reload_lets_old_runs_finish_on_the_old_program)
+{
+	struct script *next;
+
+	serve("request_route { let x = later(\"old\"); send_reply(200, x); }");
+	request_send("MESSAGE", "sip:bob@example.org", "one");
+	next = script_load_text(STR("next.cfg"), STR("request_route { send_reply(200, \"new\"); }"), NULL, &world.arena, &world.report);
+	CHECK(next);
+	script_use(next);
+	request_send("MESSAGE", "sip:bob@example.org", "two");
+	CHECK_STR(first_line(await("SIP/2.0 ")), "SIP/2.0 200 new");
+	CHECK_STR(first_line(await("SIP/2.0 ")), "SIP/2.0 200 old");
+	stop();
+}
+
+TEST(what_this_version_does_not_run_is_refused)
+{
+	static const char *const rows[] = {
+		"dialog_route { relay(); } request_route { relay(); }",
+		"table t { key: ip; ttl: 5m; max: 100; } request_route { relay(); }",
+	};
+
+	for (size_t r = 0; r < COUNT_OF(rows); r++) {
+		module_forget_all();
+		CHECK(!script_boot());
+		arena_init(&world.arena, NULL, 0, 1 << 20);
+		CHECK_ROW(!script_load_text(STR("t.cfg"), str_of(rows[r]), NULL, &world.arena, &world.report), rows[r]);
+		CHECK_ROW(has(world.report, "not available in this version"), rows[r]);
+		arena_free(&world.arena);
+	}
+}
