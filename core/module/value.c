@@ -163,7 +163,7 @@ bool cidr_contains(const struct addr *net, uint8_t prefix, const struct addr *ip
 static void list_write(const struct list_value *l, struct buf *out);
 static void record_write(const struct record *r, struct buf *out);
 
-void value_write(const struct value *v, struct buf *out)
+static void write_value(const struct value *v, struct buf *out)
 {
 	switch (v->type) {
 	case T_BOOL:
@@ -210,7 +210,7 @@ static void list_write(const struct list_value *l, struct buf *out)
 	for (size_t i = 0; i < l->count; i++) {
 		if (i)
 			BUF_LIT(out, ", ");
-		value_write(&l->v[i], out);
+		write_value(&l->v[i], out);
 	}
 	buf_ch(out, ']');
 }
@@ -224,7 +224,7 @@ static void record_write(const struct record *r, struct buf *out)
 			BUF_LIT(out, ", ");
 		buf_add(out, str_of(r->shape->fields[i].name));
 		BUF_LIT(out, " = ");
-		value_write(&r->v[i], out);
+		write_value(&r->v[i], out);
 	}
 	buf_ch(out, '}');
 }
@@ -241,7 +241,7 @@ struct str value_text(struct arena *a, const struct value *v)
 
 		if (!room)
 			return STR_NONE;
-		value_write(v, &out);
+		write_value(v, &out);
 		if (buf_ok(&out))
 			return buf_str(&out);
 	}

@@ -59,7 +59,6 @@ void size_write(int64_t bytes, struct buf *out);
 MUST_CHECK enum err cidr_parse(struct str s, struct addr *net, uint8_t *prefix);
 bool cidr_contains(const struct addr *net, uint8_t prefix, const struct addr *ip);
 /* As text, for interpolation and logs ("null", "[a, b]"); .p NULL on no memory. */
-void value_write(const struct value *v, struct buf *out);
 MUST_CHECK struct str value_text(struct arena *a, const struct value *v);
 /* Same type and content; a uri equals the string that spells it. */
 bool value_eq(const struct value *a, const struct value *b);

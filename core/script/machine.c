@@ -56,7 +56,7 @@ static enum verdict check_arg(const struct run *run, const struct mod_func *f, c
 {
 	char text[160];
 
-	if (v->type == T_NULL ? a->optional || a->type == T_ANY : type_fits(a->type, v->type)) {
+	if (v->type == T_NULL ? a->optional || a->type == T_ANY : vtype_fits(a->type, v->type)) {
 		bool bounded = (a->min || a->max) && (v->type == T_INT || v->type == T_DURATION || v->type == T_SIZE);
 
 		if (!bounded || (v->u.i >= a->min && v->u.i <= a->max))
@@ -141,7 +141,7 @@ static enum verdict write_var(struct run *run, const struct var_site *s)
 	struct call  c = call_of(run);
 	struct value v = pop(run);
 
-	if (v.type == T_NULL ? !s->var->nullable : !type_fits(s->var->type, v.type))
+	if (v.type == T_NULL ? !s->var->nullable : !vtype_fits(s->var->type, v.type))
 		return fault_type(run, "variable", s->var->name, vtype_name(s->var->type), &v);
 	if (s->var->set(&c, s->arg, &v) == V_OK)
 		return V_OK;

@@ -13,7 +13,7 @@ static bool is_number(const struct value *v)
 	return v->type == T_INT || v->type == T_DURATION || v->type == T_SIZE;
 }
 
-bool type_fits(enum vtype want, enum vtype have)
+bool vtype_fits(enum vtype want, enum vtype have)
 {
 	if (want == T_ANY || want == have)
 		return true;

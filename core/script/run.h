@@ -63,7 +63,7 @@ void run_park(struct run *run);
 MUST_CHECK const char *operate_unary(enum op op, struct value *v);
 MUST_CHECK const char *operate_binary(struct arena *a, enum op op, const struct value *x, const struct value *y, struct value *out);
 /* Does a value of type `have` do where `want` is declared? */
-bool type_fits(enum vtype want, enum vtype have);
+bool vtype_fits(enum vtype want, enum vtype have);
 
 extern const struct module core_module;	/* builtin.c */
 extern const struct mod_param core_settings[];	/* settings.c; ends with a NULL name */
