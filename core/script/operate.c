@@ -48,12 +48,9 @@ static const char *order(struct arena *a, enum op op, const struct value *x, con
 {
 	int by;
 
-	if (is_text(x) && is_text(y))
-		by = str_cmp(x->u.s, y->u.s);
-	else if (is_number(x) && x->type == y->type)
-		by = (x->u.i > y->u.i) - (x->u.i < y->u.i);
-	else
+	if (!is_number(x) || x->type != y->type)
 		return trouble(a, "compare", x, y);
+	by = (x->u.i > y->u.i) - (x->u.i < y->u.i);
 	*out = value_bool(op == OP_LT ? by < 0 : op == OP_LE ? by <= 0 : op == OP_GT ? by > 0 : by >= 0);
 	return NULL;
 }
