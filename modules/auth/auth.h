@@ -64,4 +64,18 @@ struct asking {
 const struct asking *asking_for(enum method m);
 /* The header fields of a challenge, one an algorithm, the preferred first (RFC 8760 §2.3). */
 MUST_CHECK enum err challenge_write(const struct asking *as, struct str realm, bool stale, struct buf *out);
+/* One question to the store about one request. */
+struct attempt {
+	struct wait         *wait;	/* NULL: nobody waits any more */
+	const struct asking *as;
+	struct hdr          *field;	/* the credentials; this and the slices live with the request */
+	struct digest        d;
+	struct nonce         nonce;
+	enum algorithm       algorithm;
+	struct str           realm, user;
+};
+/* Up to the question: V_SUSPEND when it is to be asked, for a->user in a->realm. */
+enum verdict attempt_begin(struct call *c, struct attempt *a);
+/* From the answer on: V_OK, or V_END, answered. */
+enum verdict attempt_end(struct request *r, const struct attempt *a, enum err err, const struct credentials *cred);
 enum verdict auth_authenticate(struct call *c);

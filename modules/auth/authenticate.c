@@ -4,18 +4,6 @@
 
 enum { MOST_WAIT_MS = 5000, MOST_REALM = 255, RETRY_AFTER_S = 5 };
 
-/* One question to the store about one request. Private memory: it outlives the request when that was a retransmission. The slices live with
- * the request. */
-struct attempt {
-	struct wait         *wait;	/* NULL: nobody waits any more */
-	const struct asking *as;
-	struct hdr          *field;
-	struct digest        d;
-	struct nonce         nonce;
-	enum algorithm       algorithm;
-	struct str           realm, user;
-};
-
 static enum verdict answer(struct request *r, uint16_t status, const char *reason, struct str headers)
 {
 	return request_reply(r, status, str_of(reason), headers) ? V_ERROR : V_END;
@@ -73,7 +61,7 @@ static enum verdict admit(struct request *r, const struct attempt *a)
 }
 
 /* An unknown user is told the same as one with a wrong password, after the same work. */
-static enum verdict conclude(struct request *r, const struct attempt *a, enum err err, const struct credentials *cred)
+enum verdict attempt_end(struct request *r, const struct attempt *a, enum err err, const struct credentials *cred)
 {
 	struct str ha1 = err ? STR_NONE : a->algorithm == ALG_MD5 ? cred->ha1_md5 : cred->ha1_sha256;
 
@@ -91,11 +79,12 @@ static enum verdict conclude(struct request *r, const struct attempt *a, enum er
 	return admit(r, a);
 }
 
+/* The attempt is private memory of its own: it outlives the request when that was a retransmission. */
 static void credentials_came(void *arg, enum err err, const struct credentials *cred)
 {
 	struct attempt *a = arg;
 	struct request *r = a->wait ? wait_request(a->wait) : NULL;
-	enum verdict    v = r ? conclude(r, a, err, cred) : V_END;
+	enum verdict    v = r ? attempt_end(r, a, err, cred) : V_END;
 
 	if (a->wait)
 		call_resume(a->wait, v, V_NULL);
@@ -159,10 +148,9 @@ static struct str realm_of(struct call *c)
 	return msg_ruri(&r->msg) ? lower(&r->arena, msg_ruri(&r->msg)->host) : STR_NONE;	/* From: <tel:…> */
 }
 
-static enum verdict judge_and_ask(struct call *c, struct attempt *a)
+static enum verdict judged(struct request *r, struct attempt *a)
 {
-	struct request *r = c->req;
-	struct str      username;
+	struct str username;
 
 	switch (judge(&a->d, a->realm, msg_ruri(&r->msg), &a->algorithm, &a->nonce)) {
 	case JUDGE_CHALLENGE:
@@ -179,23 +167,28 @@ static enum verdict judge_and_ask(struct call *c, struct attempt *a)
 	if (!username.p)
 		return V_ERROR;
 	a->user = user_of(username, a->realm);
-	return ask(c, a);
+	return V_SUSPEND;
+}
+
+enum verdict attempt_begin(struct call *c, struct attempt *a)
+{
+	struct request *r = c->req;
+
+	*a = (struct attempt){ .as = asking_for(r->msg.method), .realm = realm_of(c) };
+	if (r->msg.method == M_ACK || r->msg.method == M_CANCEL)	/* neither can be asked again (§22.1) */
+		return V_OK;
+	if (!realm_is_writable(a->realm)) {
+		log_warn(&r->c, "no realm to authenticate in");
+		return answer(r, 403, NULL, STR_NONE);
+	}
+	a->field = find_credentials(&r->msg, a->as, a->realm, &a->d);
+	return a->field ? judged(r, a) : challenge(r, a->as, a->realm, false);
 }
 
 enum verdict auth_authenticate(struct call *c)
 {
-	struct request *r = c->req;
-	struct attempt  a = { .as = asking_for(r->msg.method) };
+	struct attempt a;
+	enum verdict   v = attempt_begin(c, &a);
 
-	if (r->msg.method == M_ACK || r->msg.method == M_CANCEL)	/* neither can be asked again (§22.1) */
-		return V_OK;
-	a.realm = realm_of(c);
-	if (!realm_is_writable(a.realm)) {
-		log_warn(&r->c, "no realm to authenticate in");
-		return answer(r, 403, NULL, STR_NONE);
-	}
-	a.field = find_credentials(&r->msg, a.as, a.realm, &a.d);
-	if (!a.field)
-		return challenge(r, a.as, a.realm, false);
-	return judge_and_ask(c, &a);
+	return v == V_SUSPEND ? ask(c, &a) : v;
 }
