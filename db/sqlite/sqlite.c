@@ -64,7 +64,7 @@ static enum err say(struct sqlite *s, int rc, char *why, size_t cap)
 		break;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		snprintf(why, cap, "%s is not a sound SQLite database (%s): restore it from a copy, or remove it and run `siparioctl db migrate`",
+		snprintf(why, cap, "%s is not a sound SQLite database (%s): restore it from a copy, or name another",
 			 s->path, sqlite3_errmsg(s->h));
 		break;
 	case SQLITE_READONLY:

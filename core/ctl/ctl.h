@@ -1,0 +1,64 @@
+#pragma once
+/* siparioctl: one file a group of commands. A command leaves its answer as JSON; main.c prints that, or shows it to a person. */
+#include "base/json.h"
+#include "db/db.h"
+
+enum ctl_exit { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum ctl_option { OPT_STDIN = 1 << 0, OPT_GENERATE = 1 << 1, OPT_FORCE = 1 << 2, OPT_DISPLAY = 1 << 3 };
+
+/* One run of the program. */
+struct ctl {
+	const char *db, *socket, *schema, *modules;	/* --db, --socket, --schema, --modules, or their defaults */
+	bool        json;
+	unsigned    options;		/* enum ctl_option: those given */
+	const char *display;		/* --display */
+	int         argc;		/* what stands behind the command's words */
+	const char *const *argv;
+	struct arena   *arena;
+	struct json_out out;		/* the answer */
+	struct str      said;		/* a sentence for people instead of the answer; empty: show the answer */
+	const char     *columns;	/* "a,b,c": for people only these; NULL: all */
+	bool            upright;	/* for people: each row as lines of name and value */
+	char            why[512];	/* what went wrong */
+};
+struct ctl_command {
+	const char *group, *name;	/* "user", "add"; name NULL: the group is the command */
+	const char *args;		/* for the usage line; each word is an argument, in brackets when it may be left out, … when more may follow */
+	const char *help;
+	unsigned    options;		/* enum ctl_option: those it takes */
+	enum err  (*run)(struct ctl *c);
+};
+/* Tables ending with a NULL group. */
+extern const struct ctl_command user_commands[], domain_commands[], location_commands[], server_commands[], database_commands[], help_commands[];
+/* In the order of `help`; NULL past the end. */
+const struct ctl_command *ctl_command_at(size_t i);
+
+/* Puts the sentence into c->why and answers `err` (ERR_SYNTAX is a mistake in the command line: exit status 2). */
+enum err ctl_fail(struct ctl *c, enum err err, const char *fmt, ...) PRINTF(3, 4);
+void     ctl_say(struct ctl *c, const char *fmt, ...) PRINTF(2, 3);
+
+/* --- stores (store.c) --- */
+/* Opens the database and checks its schema; NULL with c->why. The caller owes db_close(). */
+MUST_CHECK struct db *ctl_open(struct ctl *c);
+/* db_exec with c's arena and c->why. */
+MUST_CHECK enum err ctl_sql(struct ctl *c, struct db *d, const char *sql, const struct db_value *v, unsigned n, struct db_rows *rows);
+/* The rows as a list of objects; `names` are the keys, one a column. */
+void ctl_put_rows(struct ctl *c, const struct db_rows *rows, const char *const *names);
+void ctl_put_row(struct ctl *c, const struct db_rows *rows, size_t row, const char *const *names);
+
+/* --- names (names.c) --- */
+/* A domain in the form in which it is kept: lower case, an IPv6 address without brackets. */
+MUST_CHECK enum err ctl_domain(struct ctl *c, const char *text, struct str *domain);
+/* "alice@example.org"; "sip:" in front is fine. */
+MUST_CHECK enum err ctl_user(struct ctl *c, const char *text, struct str *name, struct str *domain);
+/* The same as an address-of-record, the key of a contact. */
+MUST_CHECK enum err ctl_aor(struct ctl *c, const char *text, struct str *aor);
+/* The one of `names` nearest to `word`; NULL: none is near. */
+const char *ctl_nearest(struct str word, const char *const *names, size_t n);
+
+/* --- passwords (password.c) --- */
+/* By --generate, --stdin or a prompt. Arena memory; the caller wipes it. */
+MUST_CHECK enum err ctl_password(struct ctl *c, struct str *password);
+
+/* --- for people (show.c) --- */
+void show(struct ctl *c, const struct json *answer);

@@ -1,0 +1,266 @@
+/* `help`: the commands, or a module as its descriptor tells it; the same tables that the checker and the server use. */
+#include "ctl/ctl.h"
+#include "module/module.h"
+
+#include <dirent.h>
+
+/* --- a module --- */
+
+static void put_param(struct json_out *o, const struct mod_param *p)
+{
+	static const char *const types[] = {
+		[P_BOOL] = "bool", [P_INT] = "int", [P_SECONDS] = "duration", [P_MS] = "duration", [P_SIZE] = "size", [P_STR] = "string",
+		[P_CHOICE] = "choice", [P_CHOICES] = "list of choices",
+	};
+	char       room[256] = "";
+	struct buf b = buf_on(room, sizeof(room));
+
+	for (const char *const *ch = p->choices; ch && *ch; ch++)
+		buf_printf(&b, "%s%s", ch == p->choices ? "" : ", ", *ch);
+	if (p->min || p->max)
+		buf_printf(&b, p->type == P_SECONDS ? "%llds to %llds" : p->type == P_MS ? "%lldms to %lldms" : "%lld to %lld", (long long)p->min,
+			   (long long)p->max);
+	json_open_object(o, NULL);
+	json_put_text(o, "name", str_of(p->name));
+	json_put_text(o, "type", (size_t)p->type < COUNT_OF(types) ? str_of(types[p->type]) : STR("?"));
+	json_put_text(o, "preset", str_of(p->preset));
+	json_put_text(o, "range", buf_str(&b));
+	json_put_bool(o, "reload", p->live);
+	json_put_text(o, "help", str_of(p->help));
+	json_close_object(o);
+}
+
+/* "relay(timeout: duration?, on_branch: string?) -> answer" */
+static struct str signature(char *room, size_t cap, const struct mod_func *f)
+{
+	struct buf b = buf_on(room, cap);
+
+	buf_printf(&b, "%s(", f->name);
+	for (const struct mod_arg *a = f->args; a && a->name; a++)
+		buf_printf(&b, "%s%s: %s%s", a == f->args ? "" : ", ", a->name, vtype_name(a->type), a->optional ? "?" : "");
+	BUF_LIT(&b, ")");
+	if (f->result != T_NULL)
+		buf_printf(&b, " -> %s%s", f->shape ? f->shape->name : vtype_name(f->result), f->nullable ? "?" : "");
+	return buf_str(&b);
+}
+
+static struct str route_words(char *room, size_t cap, uint32_t where)
+{
+	static const char *const words[] = { "request", "dialog", "reply", "branch", "event", "timer" };
+	struct buf               b = buf_on(room, cap);
+
+	if ((where & IN_ANY) == IN_ANY)
+		return STR("any");
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (where & 1u << i)
+			buf_printf(&b, "%s%s", b.len ? ", " : "", words[i]);
+	return buf_str(&b);
+}
+
+static void put_func(struct json_out *o, const struct mod_func *f)
+{
+	char room[512], routes[64];
+
+	json_open_object(o, NULL);
+	json_put_text(o, "function", signature(room, sizeof(room), f));
+	json_put_text(o, "routes", route_words(routes, sizeof(routes), f->where));
+	json_put_bool(o, "waits", f->flags & (F_SUSPENDS | F_WAITS_IF_USED));
+	json_put_text(o, "help", str_of(f->help));
+	json_close_object(o);
+}
+
+static void put_var(struct json_out *o, const struct mod_var *v)
+{
+	char       room[128];
+	struct buf b = buf_on(room, sizeof(room));
+
+	buf_printf(&b, v->has_arg ? "$%s(…)" : "$%s", v->name);
+	json_open_object(o, NULL);
+	json_put_text(o, "variable", buf_str(&b));
+	json_put_text(o, "type", arena_printf(o->arena, "%s%s", vtype_name(v->type), v->nullable ? "?" : ""));
+	json_put_bool(o, "may_be_set", v->set != NULL);
+	json_put_text(o, "help", str_of(v->help));
+	json_close_object(o);
+}
+
+static void put_record(struct json_out *o, const struct shape *s)
+{
+	for (const struct field *f = s->fields; f && f->name; f++) {
+		json_open_object(o, NULL);
+		json_put_text(o, "field", arena_printf(o->arena, "%s.%s", s->name, f->name));
+		json_put_text(o, "type", arena_printf(o->arena, "%s%s", vtype_name(f->type), f->nullable ? "?" : ""));
+		json_put_text(o, "help", str_of(f->help));
+		json_close_object(o);
+	}
+}
+
+static void put_counter(struct json_out *o, const struct counter *n)
+{
+	json_open_object(o, NULL);
+	json_put_text(o, "name", str_of(n->name));
+	json_put_text(o, "unit", str_of(n->unit));
+	json_put_text(o, "kind", n->gauge ? STR("gauge") : STR("counter"));
+	json_put_text(o, "help", str_of(n->help));
+	json_close_object(o);
+}
+
+static void put_command(struct json_out *o, const struct module *m, const struct mod_command *cmd)
+{
+	json_open_object(o, NULL);
+	json_put_text(o, "method", arena_printf(o->arena, "%s.%s", m->name, cmd->name));
+	json_put_text(o, "help", str_of(cmd->help));
+	json_close_object(o);
+}
+
+static void put_module(struct json_out *o, const struct module *m)
+{
+	json_open_object(o, NULL);
+	json_put_text(o, "module", str_of(m->name));
+	json_put_text(o, "help", str_of(m->help));
+	if (m->offers)
+		json_put_text(o, "offers", str_of(m->offers));
+	for (const char *const *n = m->needs; n && *n; n++)
+		json_put_text(o, n == m->needs ? "needs" : "needs_also", str_of(*n));
+	json_open_list(o, "parameters");
+	for (const struct mod_param *p = m->params; p && p->name; p++)
+		put_param(o, p);
+	json_close_list(o);
+	json_open_list(o, "functions");
+	for (const struct mod_func *f = m->funcs; f && f->name; f++)
+		put_func(o, f);
+	json_close_list(o);
+	json_open_list(o, "results");
+	for (const struct mod_func *f = m->funcs; f && f->name; f++)
+		if (f->shape)
+			put_record(o, f->shape);
+	json_close_list(o);
+	json_open_list(o, "variables");
+	for (const struct mod_var *v = m->vars; v && v->name; v++)
+		put_var(o, v);
+	json_close_list(o);
+	json_open_list(o, "counters");
+	for (struct counter *const *n = m->counters; n && *n; n++)
+		put_counter(o, *n);
+	json_close_list(o);
+	json_open_list(o, "commands");
+	for (const struct mod_command *cmd = m->commands; cmd && cmd->name; cmd++)
+		put_command(o, m, cmd);
+	json_close_list(o);
+	json_close_object(o);
+}
+
+static enum err help_module(struct ctl *c, struct str name)
+{
+	enum err err = module_find(name) ? OK : module_load(name, c->why, sizeof(c->why));
+
+	if (err)
+		return err == ERR_SYNTAX ? ERR_NOT_FOUND : err;
+	put_module(&c->out, module_find(name));
+	return OK;
+}
+
+/* --- commands --- */
+
+static void put_own(struct json_out *o, const struct ctl_command *cmd)
+{
+	json_open_object(o, NULL);
+	json_put_text(o, "command", arena_printf(o->arena, "%s%s%s%s%s", cmd->group, cmd->name ? " " : "", cmd->name ? cmd->name : "",
+						 cmd->args[0] ? " " : "", cmd->args));
+	json_put_text(o, "help", str_of(cmd->help));
+	json_close_object(o);
+}
+
+static bool put_group(struct ctl *c, struct str group)
+{
+	bool found = false;
+
+	for (size_t i = 0; ctl_command_at(i); i++)
+		found |= str_is(group, ctl_command_at(i)->group);
+	if (!found)
+		return false;
+	json_open_list(&c->out, NULL);
+	for (size_t i = 0; ctl_command_at(i); i++)
+		if (str_is(group, ctl_command_at(i)->group))
+			put_own(&c->out, ctl_command_at(i));
+	json_close_list(&c->out);
+	return true;
+}
+
+static void put_modules(struct ctl *c)
+{
+	DIR *dir = opendir(c->modules);
+
+	json_open_list(&c->out, "modules");
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		struct str           file = str_of(e->d_name), name = str_to(file, file.len > 3 ? file.len - 3 : 0);
+		const struct module *m = NULL;
+		char                 why[384];
+
+		if (!str_ends(file, STR(".so")) || !name.len)
+			continue;
+		if (module_find(name) || !module_load(name, why, sizeof(why)))
+			m = module_find(name);
+		json_open_object(&c->out, NULL);
+		json_put_text(&c->out, "module", name);
+		json_put_text(&c->out, "help", m ? str_of(m->help) : arena_printf(c->arena, "(cannot be loaded: %s)", why));
+		json_close_object(&c->out);
+	}
+	if (dir)
+		closedir(dir);
+	json_close_list(&c->out);
+}
+
+static void put_all(struct ctl *c)
+{
+	static const char *const options[][2] = {
+		{ "--db URL", "the database (SIPARIO_DB, else sqlite:var/sipario.db)" },
+		{ "--socket PATH", "the server's control socket (SIPARIO_SOCKET, else var/control.sock)" },
+		{ "--json", "answers for programs; errors as {\"error\": …} on standard error" },
+		{ "--stdin, --generate", "where a password comes from, instead of a prompt" },
+		{ "--display TEXT", "user add: the name to show" },
+		{ "--force", "domain remove: with its users" },
+		{ "--schema DIR, --modules DIR", "where migrations and modules lie" },
+	};
+
+	json_open_object(&c->out, NULL);
+	json_open_list(&c->out, "commands");
+	for (size_t i = 0; ctl_command_at(i); i++)
+		put_own(&c->out, ctl_command_at(i));
+	json_close_list(&c->out);
+	json_open_list(&c->out, "options");
+	for (size_t i = 0; i < COUNT_OF(options); i++) {
+		json_open_object(&c->out, NULL);
+		json_put_text(&c->out, "option", str_of(options[i][0]));
+		json_put_text(&c->out, "help", str_of(options[i][1]));
+		json_close_object(&c->out);
+	}
+	json_close_list(&c->out);
+	put_modules(c);
+	json_close_object(&c->out);
+}
+
+static enum err help(struct ctl *c)
+{
+	module_set_folder(c->modules);
+	if (!c->argc)
+		put_all(c);
+	else if (!put_group(c, str_of(c->argv[0])))
+		return help_module(c, str_of(c->argv[0]));
+	return OK;
+}
+
+static enum err version(struct ctl *c)
+{
+	json_open_object(&c->out, NULL);
+	json_put_text(&c->out, "version", STR(SIPARIO_VERSION));
+	json_put_int(&c->out, "schema", DB_SCHEMA);
+	json_close_object(&c->out);
+	ctl_say(c, "siparioctl %s, schema %d", SIPARIO_VERSION, DB_SCHEMA);
+	return OK;
+}
+
+const struct ctl_command help_commands[] = {
+	{ "help", NULL, "[COMMAND|MODULE]", "this, or a module's parameters, functions, variables and counters", 0, help },
+	{ "version", NULL, "", "version of this program and the schema it knows", 0, version },
+	{ 0 }
+};
