@@ -117,7 +117,7 @@ struct module {
 };
 
 /* --- registry (boot) --- */
-/* Load NAME.so from the module folder and apply its presets. ERR_EXISTS: it is loaded; ERR_NOT_FOUND with the nearest name in `why`;
+/* Load NAME.so from the module folder, after the modules that offer what it needs, and apply its presets. ERR_EXISTS: it is loaded; ERR_NOT_FOUND with the nearest name in `why`;
  * ERR_UNSUPPORTED: it cannot be loaded, `why` says why. Built-in modules (core) register themselves. */
 MUST_CHECK enum err module_load(struct str name, char *why, size_t cap);
 MUST_CHECK enum err module_register(const struct module *m);

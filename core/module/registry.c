@@ -6,11 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MOST_MODULES = 64, MOST_NAME = 40, MOST_PATH = 512 };
+enum { MOST_MODULES = 64, MOST_DEPTH = 4, MOST_NAME = 40, MOST_PATH = 512 };
 
 static struct {
 	const struct module *loaded[MOST_MODULES];
 	size_t               count, started;	/* started in this process, for modules_stop */
+	unsigned             depth;		/* of modules loaded for each other's sake */
 	char                 folder[MOST_PATH];
 	char                 found[MOST_NAME];	/* the last answer of a folder scan */
 } reg;
@@ -214,10 +215,35 @@ static enum err no_such_module(struct str name, char *why, size_t cap)
 	return ERR_NOT_FOUND;
 }
 
+const void *module_service(const char *name)
+{
+	for (size_t i = 0; i < reg.count; i++)
+		if (has_offer(reg.loaded[i], str_of(name)))
+			return reg.loaded[i]->service;
+	return NULL;
+}
+
+/* What a module needs comes along with it, before it, so that it starts first. What nobody offers is told by modules_check_needs(). */
+static enum err load_needs(const struct module *m, char *why, size_t cap)
+{
+	for (const char *const *n = m->needs; n && *n; n++) {
+		struct str by = module_service(*n) ? STR_NONE : folder_search(has_offer, str_of(*n));
+		char       name[MOST_NAME];
+		enum err   err;
+
+		if (!by.len || !str_cstr(by, name, sizeof(name)))
+			continue;
+		err = module_load(str_of(name), why, cap);
+		if (err && err != ERR_EXISTS)
+			return err;
+	}
+	return OK;
+}
+
 enum err module_load(struct str name, char *why, size_t cap)
 {
 	const struct module *m;
-	enum err             err;
+	enum err             err = OK;
 	void                *so;
 
 	if (module_find(name))
@@ -227,21 +253,19 @@ enum err module_load(struct str name, char *why, size_t cap)
 	so = object_open(name, RTLD_NOW, &m, why, cap);
 	if (!so)
 		return ERR_UNSUPPORTED;
-	err = admit(m, why, cap);
+	if (reg.depth < MOST_DEPTH) {	/* two that need each other end here; the second then finds the first loaded */
+		reg.depth++;
+		err = load_needs(m, why, cap);
+		reg.depth--;
+	}
+	if (!err && !module_find(name))
+		err = admit(m, why, cap);
 	if (err)
 		dlclose(so);
 	return err;
 }
 
 /* --- services --- */
-
-const void *module_service(const char *name)
-{
-	for (size_t i = 0; i < reg.count; i++)
-		if (has_offer(reg.loaded[i], str_of(name)))
-			return reg.loaded[i]->service;
-	return NULL;
-}
 
 static enum err need_missing(const struct module *m, const char *need, char *why, size_t cap)
 {
