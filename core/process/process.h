@@ -1,0 +1,32 @@
+#pragma once
+/* The processes of a server: a supervisor that never touches a message, workers, the writer, the control process.
+ *
+ * The supervisor follows no pointer into shared memory. A child that ends is forked anew at once (with backoff when that repeats). If
+ * it died inside a critical section or of a memory fault, what it left cannot be trusted: all children are ended, shared memory is
+ * rebuilt and bindings come back from the store. Sockets live in the supervisor and outlast all of it. */
+#include "base/err.h"
+#include "base/str.h"
+
+struct process_plan {
+	unsigned    workers;
+	bool        writer;	/* there is a database */
+	const char *control;	/* path of the control socket; NULL: no control process */
+	uint32_t    stop_ms;	/* how long a gentle stop gives open transactions */
+	/* Everything that lives in shared memory, built before the first fork and again after a rebuild. `why`: a sentence. */
+	enum err (*build_shared)(char *why, size_t cap);
+};
+/* Slots: 0 is the supervisor, then the workers, the writer, control. */
+unsigned process_slots(const struct process_plan *p);
+unsigned process_writer_slot(const struct process_plan *p);
+
+/* Fork all and watch over them until SIGTERM or SIGINT; build_shared() has been called once. Returns the exit status. */
+int supervisor_run(const struct process_plan *p);
+/* Become that user and group for good (each may be NULL). On error `why` is a sentence with the remedy. */
+MUST_CHECK enum err privileges_drop(const char *user, const char *group, char *why, size_t cap);
+/* Install handlers that write a backtrace to stderr before a memory fault ends this process. */
+void crash_handlers(void);
+
+/* Bodies of the children; they return the exit status. */
+int worker_run(unsigned slot);
+int writer_run(void);
+int control_run(const struct process_plan *p);

@@ -1,0 +1,285 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "process/process.h"
+#include "shm/lock.h"
+#include "shm/shm.h"
+
+enum {
+	MOST_SLOTS = 256,
+	STOP_GRACE_MS = 1000,	/* children stop by themselves after plan->stop_ms; this much later they are ended */
+	CALM_MS = 10000,	/* a child that lived this long has its backoff forgotten */
+	MOST_BACKOFF_MS = 5000,
+};
+
+struct child {
+	pid_t    pid;		/* 0: none, to be forked at due_ms */
+	uint64_t born_ms;
+	uint64_t due_ms;
+	uint32_t backoff_ms;
+};
+static struct {
+	const struct process_plan *plan;
+	struct child               child[MOST_SLOTS];
+	unsigned                   slots;
+	sigset_t                   signals;
+} sup;
+
+unsigned process_writer_slot(const struct process_plan *p)
+{
+	return p->workers + 1;
+}
+
+unsigned process_slots(const struct process_plan *p)
+{
+	return p->workers + 1 + p->writer + (p->control != NULL);
+}
+
+static bool is_writer(unsigned slot)
+{
+	return sup.plan->writer && slot == process_writer_slot(sup.plan);
+}
+
+static const char *role_of(unsigned slot, char room[20])
+{
+	if (slot <= sup.plan->workers)
+		snprintf(room, 20, "worker %u", slot);
+	else
+		snprintf(room, 20, "%s", is_writer(slot) ? "writer" : "control");
+	return room;
+}
+
+static int child_body(unsigned slot)
+{
+	if (slot <= sup.plan->workers)
+		return worker_run(slot);
+	return is_writer(slot) ? writer_run() : control_run(sup.plan);
+}
+
+static void fork_child(unsigned slot)
+{
+	struct child *c = &sup.child[slot];
+	char          role[20];
+	pid_t         parent = getpid(), pid = fork();
+
+	if (pid < 0) {
+		log_error(NULL, "cannot fork %s: %s; trying again", role_of(slot, role), strerror(errno));
+		c->due_ms = clock_ms() + 1000;
+		return;
+	}
+	if (pid == 0) {
+		/* children do not outlive their supervisor */
+		if (prctl(PR_SET_PDEATHSIG, SIGTERM) || getppid() != parent)
+			_exit(1);
+		log_set_role(role_of(slot, role));
+		random_forked();
+		clock_tick();
+		proc_enter(slot, role);
+		exit(child_body(slot));
+	}
+	c->pid = pid;
+	c->born_ms = clock_ms();
+}
+
+/* The slot of a child; 0: not ours. */
+static unsigned slot_of(pid_t pid)
+{
+	for (unsigned s = 1; s < sup.slots; s++)
+		if (sup.child[s].pid == pid)
+			return s;
+	return 0;
+}
+
+/* May shared memory be trusted after that death? A kill, also by the kernel for want of memory, outside of critical sections leaves it whole. */
+static bool left_whole(unsigned slot, int status)
+{
+	if (!proc_died_clean(slot))
+		return false;
+	if (!WIFSIGNALED(status))
+		return WEXITSTATUS(status) != LOCK_POISONED;
+	switch (WTERMSIG(status)) {
+	case SIGSEGV: case SIGBUS: case SIGABRT: case SIGILL: case SIGFPE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static void say_death(unsigned slot, pid_t pid, int status)
+{
+	char role[20];
+
+	if (WIFSIGNALED(status))
+		log_error(NULL, "%s died pid=%d signal=%d (%s)", role_of(slot, role), (int)pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		log_error(NULL, "%s ended pid=%d status=%d", role_of(slot, role), (int)pid, WEXITSTATUS(status));
+}
+
+/* The first death is answered at once; a child that keeps dying is forked with growing pauses. */
+static void plan_fork(unsigned slot)
+{
+	struct child *c = &sup.child[slot];
+	uint64_t      now = clock_ms();
+
+	if (now - c->born_ms >= CALM_MS)
+		c->backoff_ms = 0;
+	c->due_ms = now + c->backoff_ms;
+	c->backoff_ms = c->backoff_ms ? c->backoff_ms * 2 : 100;
+	if (c->backoff_ms > MOST_BACKOFF_MS)
+		c->backoff_ms = MOST_BACKOFF_MS;
+}
+
+static void signal_all(int sig)
+{
+	for (unsigned s = 1; s < sup.slots; s++)
+		if (sup.child[s].pid)
+			kill(sup.child[s].pid, sig);
+}
+
+static bool any_alive(void)
+{
+	for (unsigned s = 1; s < sup.slots; s++)
+		if (sup.child[s].pid)
+			return true;
+	return false;
+}
+
+/* Take note of one child that has ended; options as of waitpid(). False: there is none. */
+static bool reap_one(int options, unsigned *slot, int *status, pid_t *pid)
+{
+	do {
+		*pid = waitpid(-1, status, options);
+	} while (*pid < 0 && errno == EINTR);
+	if (*pid <= 0)
+		return false;
+	*slot = slot_of(*pid);
+	sup.child[*slot].pid = 0;
+	return true;
+}
+
+static void kill_all(void)
+{
+	unsigned slot;
+	int      status;
+	pid_t    pid;
+
+	signal_all(SIGKILL);
+	while (any_alive() && reap_one(0, &slot, &status, &pid))
+		;
+}
+
+/* As PostgreSQL does: with what one process may have spoiled, none goes on. */
+static bool rebuild(void)
+{
+	char why[256] = "";
+
+	log_error(NULL, "shared memory may be damaged: ending all processes and building it anew");
+	kill_all();
+	shm_destroy();
+	if (sup.plan->build_shared(why, sizeof(why))) {
+		log_error(NULL, "shared memory cannot be rebuilt: %s", why);
+		return false;
+	}
+	for (unsigned s = 1; s < sup.slots; s++)
+		fork_child(s);
+	log_info(NULL, "shared memory is new, all processes run again");
+	return true;
+}
+
+/* False: give up. */
+static bool reap(void)
+{
+	int      status;
+	unsigned slot;
+	pid_t    pid;
+
+	while (reap_one(WNOHANG, &slot, &status, &pid)) {
+		if (!slot)
+			continue;
+		say_death(slot, pid, status);
+		if (!left_whole(slot, status))
+			return rebuild();
+		plan_fork(slot);
+	}
+	return true;
+}
+
+/* Fork what is due; milliseconds until the next is, at most a second. */
+static int fork_due(void)
+{
+	uint64_t now = clock_ms(), wait = 1000;
+
+	for (unsigned s = 1; s < sup.slots; s++) {
+		struct child *c = &sup.child[s];
+
+		if (c->pid)
+			continue;
+		if (c->due_ms <= now)
+			fork_child(s);
+		else if (c->due_ms - now < wait)
+			wait = c->due_ms - now;
+	}
+	return (int)wait;
+}
+
+static int wait_signal(int ms)
+{
+	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+	int             sig = sigtimedwait(&sup.signals, NULL, &t);
+
+	clock_tick();
+	return sig;
+}
+
+/* Gently: transactions under way get a few seconds; a second signal ends it at once. */
+static void stop(void)
+{
+	uint64_t until = clock_ms() + sup.plan->stop_ms + STOP_GRACE_MS;
+	int      status, sig;
+	unsigned slot;
+	pid_t    pid;
+
+	log_info(NULL, "stopping");
+	signal_all(SIGTERM);
+	while (any_alive() && clock_ms() < until) {
+		sig = wait_signal(100);
+		if (sig == SIGTERM || sig == SIGINT)
+			break;
+		while (reap_one(WNOHANG, &slot, &status, &pid))
+			;
+	}
+	kill_all();
+	log_info(NULL, "stopped");
+}
+
+int supervisor_run(const struct process_plan *p)
+{
+	int sig;
+
+	sup.plan = p;
+	sup.slots = process_slots(p);
+	sigemptyset(&sup.signals);
+	sigaddset(&sup.signals, SIGTERM);
+	sigaddset(&sup.signals, SIGINT);
+	sigaddset(&sup.signals, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &sup.signals, NULL);	/* inherited: children read theirs from a descriptor */
+	signal(SIGPIPE, SIG_IGN);
+	crash_handlers();
+	clock_tick();
+	do {
+		sig = wait_signal(fork_due());
+		if (!reap())
+			return 1;
+	} while (sig != SIGTERM && sig != SIGINT);
+	stop();
+	return 0;
+}

@@ -1,0 +1,134 @@
+/* What the children do: a loop each, and their parts of every floor. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "module/module.h"
+#include "net/dns.h"
+#include "process/control.h"
+#include "process/process.h"
+#include "script/script.h"
+
+enum { LOOK_MS = 50 };	/* how often a gentle stop looks whether the open transactions have ended */
+
+static struct {
+	struct loop   *loop;
+	struct loop_fd signals;
+	void         (*stop)(void);
+	struct timer   stopping;
+	uint64_t       until_ms;
+} child;
+
+static void on_signal(struct loop_fd *f, uint32_t events)
+{
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(f->fd, &info, sizeof(info)) == sizeof(info))
+		if (info.ssi_signo == SIGTERM)	/* SIGINT goes from a terminal to all of us: the supervisor decides */
+			child.stop();
+}
+
+static struct loop *child_loop(void (*stop)(void))
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	child.stop = stop;
+	child.loop = loop_new();
+	child.signals = (struct loop_fd){ .fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .fn = on_signal };
+	if (!child.loop || child.signals.fd < 0 || loop_add(child.loop, &child.signals, EPOLLIN) || mailbox_start(child.loop))
+		return NULL;
+	return child.loop;
+}
+
+static void stop_now(void)
+{
+	loop_stop(child.loop);
+}
+
+static void look_again(struct timer *t)
+{
+	if (!tm_open() || clock_ms() >= child.until_ms)
+		loop_stop(child.loop);
+	else
+		wheel_arm(loop_wheel(child.loop), t, clock_ms() + LOOK_MS);
+}
+
+/* New requests get 503 from now on, so that clients go elsewhere; transactions under way may end. */
+static void stop_worker(void)
+{
+	proxy_closing();
+	child.until_ms = clock_ms() + settings.stop_timeout_ms;
+	timer_init(&child.stopping, look_again);
+	look_again(&child.stopping);
+}
+
+static int failed(const char *what, const char *why)
+{
+	log_error(NULL, "cannot start what=\"%s\" why=\"%s\"", what, why);
+	return 1;
+}
+
+static int worker_parts(unsigned slot, struct loop *l)
+{
+	struct dns_config dns = { .servers = settings.dns_servers.len ? settings.dns_servers.p : NULL, .timeout_ms = settings.dns_timeout_ms,
+				  .tries = (uint32_t)settings.dns_tries };
+	char              why[256] = "";
+
+	if (dns_start(l, &dns))
+		return failed("name resolution", "check the setting `dns_servers`");
+	if (db_configured() && db_worker_start(l))
+		return failed("database", strerror(errno));
+	if (script_worker_start(l))
+		return failed("script machine", strerror(errno));
+	if (modules_worker_start(l, why, sizeof(why)))
+		return failed("modules", why);
+	timer_adopt();
+	tm_adopt();
+	return net_worker_start(l, slot - 1) ? failed("sockets", strerror(errno)) : 0;
+}
+
+int worker_run(unsigned slot)
+{
+	struct loop *l = child_loop(stop_worker);
+	int          status = l ? worker_parts(slot, l) : failed("event loop", strerror(errno));
+
+	if (status)
+		return status;
+	loop_run(l);
+	net_flush();
+	modules_stop();
+	db_worker_stop();
+	dns_stop();
+	loop_free(l);
+	return 0;
+}
+
+int writer_run(void)
+{
+	struct loop *l = child_loop(stop_now);
+
+	if (!l || db_writer_start(l))
+		return failed("writer", strerror(errno));
+	loop_run(l);
+	loop_free(l);
+	return 0;
+}
+
+int control_run(const struct process_plan *p)
+{
+	char         why[256] = "";
+	struct loop *l = child_loop(stop_now);
+
+	if (!l || control_start(l, p->control, why, sizeof(why)))
+		return failed("control", why);
+	loop_run(l);
+	loop_free(l);
+	return 0;
+}
