@@ -39,11 +39,19 @@ struct str server_keep(const struct trans *t, uint16_t status, struct str text)
 	return shm_dup(tm_owner(), text);
 }
 
+/* The caller has what it waits for from us (or, by RFC 4320, will not get it). */
+static void note_status(struct trans *t, uint16_t status)
+{
+	if (status >= 200 && !server_is_final(t))
+		counter_add(&tm_count.open, -1);
+	t->status_up = status;
+}
+
 static void sent_locked(struct trans *t, struct acts *a, uint16_t status, struct str text, struct str kept)
 {
 	text_free(&t->last);
 	t->last = kept;
-	t->status_up = status;
+	note_status(t, status);
 	t->trying_at = 0;
 	if (text.p)
 		acts_send(a, &t->back, text);
@@ -61,7 +69,7 @@ bool server_final_locked(struct trans *t, struct acts *a, uint16_t status, struc
 		text_free(&kept);
 		if (server_is_final(t))
 			return false;
-		t->status_up = status;
+		note_status(t, status);
 		machine_feed(&t->m, EV_TIMER_TIMEOUT, now);
 		return true;
 	}

@@ -20,6 +20,7 @@ static struct {
 #define COUNTER(n, h, u, ...) { .name = "tm." n, .help = h, .unit = u, __VA_ARGS__ }
 struct tm_counters tm_count = {
 	.alive = COUNTER("transactions", "transactions that are alive", "transactions", .gauge = true),
+	.open = COUNTER("open", "transactions that still owe their caller a final answer", "transactions", .gauge = true),
 	.begun = COUNTER("begun", "requests for which a transaction was begun", "requests"),
 	.branches = COUNTER("branches", "requests sent downstream, one a branch", "requests"),
 	.absorbed = COUNTER("absorbed", "retransmissions of requests that were absorbed", "requests"),
@@ -36,7 +37,7 @@ struct tm_counters tm_count = {
 static void register_counters(void)
 {
 	struct counter *const all[] = {
-		&tm_count.alive, &tm_count.begun, &tm_count.branches, &tm_count.absorbed, &tm_count.retransmissions,
+		&tm_count.alive, &tm_count.open, &tm_count.begun, &tm_count.branches, &tm_count.absorbed, &tm_count.retransmissions,
 		&tm_count.timeouts, &tm_count.unreachable, &tm_count.cancelled, &tm_count.no_ack, &tm_count.strays,
 		&tm_count.no_memory, &tm_count.adopted,
 	};
@@ -68,11 +69,21 @@ shm_owner tm_owner(void)
 	return tab.owner;
 }
 
-size_t tm_alive(void)
+static size_t gauge(const struct counter *c)
 {
-	int64_t n = counter_read(&tm_count.alive);
+	int64_t n = counter_read(c);
 
 	return n > 0 ? (size_t)n : 0;
+}
+
+size_t tm_alive(void)
+{
+	return gauge(&tm_count.alive);
+}
+
+size_t tm_open(void)
+{
+	return gauge(&tm_count.open);
 }
 
 void text_free(struct str *s)
@@ -270,6 +281,7 @@ struct trans *table_link(struct trans *t)
 		t->linked = true;
 		tm_ref(t);
 		counter_inc(&tm_count.alive);
+		counter_inc(&tm_count.open);
 	}
 	unlock(&b->lock);
 	return found;
@@ -286,6 +298,8 @@ void table_unlink(struct trans *t)
 	list_remove(&t->link);
 	if (was)
 		counter_add(&tm_count.alive, -1);
+	if (was && !server_is_final(t))
+		counter_add(&tm_count.open, -1);
 	unlock(&b->lock);
 	if (was)
 		tm_unref(t);

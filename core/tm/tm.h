@@ -109,3 +109,5 @@ void tm_adopt(void);
 enum { TM_STATEFUL = 's', TM_STATELESS = 'f' };
 /* How many transactions are alive (tests, gentle stop). */
 size_t tm_alive(void);
+/* How many of them still owe their caller a final answer. */
+size_t tm_open(void);

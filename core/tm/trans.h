@@ -237,7 +237,7 @@ void letter_read(struct mail *m);
 
 /* --- counters --- */
 struct tm_counters {
-	struct counter alive, begun, branches, absorbed, retransmissions, timeouts, unreachable, cancelled, no_ack, strays,
+	struct counter alive, open, begun, branches, absorbed, retransmissions, timeouts, unreachable, cancelled, no_ack, strays,
 		no_memory, adopted;
 };
 extern struct tm_counters tm_count;
