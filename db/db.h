@@ -44,6 +44,9 @@ struct str db_url(void);	/* as configured, for db_open() at start-up; empty: non
  * ("var/sipario.db has schema 1, this server needs 2: run `siparioctl db migrate`"). */
 MUST_CHECK enum err db_check(char *why, size_t cap);
 
+/* Name and version of the engines built in, for `sipario -V`. */
+const char *db_library(void);
+
 /* --- worker: reads --- */
 MUST_CHECK enum err db_worker_start(struct loop *l);
 void db_worker_stop(void);

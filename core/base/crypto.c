@@ -115,3 +115,8 @@ enum err ha1_make(struct str user, struct str realm, struct str password, struct
 		*out = made;
 	return err;
 }
+
+const char *crypto_library(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION);
+}

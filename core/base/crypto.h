@@ -14,6 +14,10 @@ MUST_CHECK enum err hmac_sha256(struct str key, const struct str *part, size_t n
 bool crypto_equal(struct str a, struct str b);
 /* Overwrite a secret; not optimised away. */
 void crypto_wipe(void *p, size_t n);
+/* Name and version of the library in use, for `sipario -V`. */
+const char *crypto_library(void);
+/* Name and version of the library in use, for `sipario -V`. */
+const char *crypto_library(void);
 
 /* H(user:realm:password), RFC 7616 §3.4.2: what is kept instead of a password. */
 struct ha1 {

@@ -27,5 +27,7 @@ void dns_stop(void);
 MUST_CHECK struct dns_query *dns_resolve(struct str name, int family, dns_done *done, void *arg);
 /* The caller is no longer interested: `done` will not be called. Not after `done` has been called. */
 void dns_cancel(struct dns_query *q);
+/* Name and version of the library in use, for `sipario -V`. */
+const char *dns_library(void);
 /* Simulation and tests: answer from this function instead of the cache and the network. NULL restores c-ares. */
 void dns_replace(enum err (*lookup)(struct str name, int family, struct dns_answer *out));

@@ -2,6 +2,7 @@
 #include "net/resolver.h"
 
 #include <ares.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/time.h>
@@ -207,4 +208,12 @@ void resolver_ask(const char *name, int family, resolver_done *done, void *arg)
 	*q = (struct asked){ .done = done, .arg = arg };
 	ares_getaddrinfo(ares.channel, name, NULL, &hints, on_answer, q);
 	arm_timeout();
+}
+
+const char *dns_library(void)
+{
+	static char text[32];
+
+	snprintf(text, sizeof(text), "c-ares %s", ares_version(NULL));
+	return text;
 }

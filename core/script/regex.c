@@ -125,3 +125,11 @@ struct str regex_source(const struct regex *re)
 	return str_n(re->source, re->source_len);
 }
 
+
+const char *regex_library(void)
+{
+	static char text[64] = "PCRE2 ";
+
+	pcre2_config(PCRE2_CONFIG_VERSION, text + strlen(text));
+	return text;
+}

@@ -10,4 +10,6 @@ MUST_CHECK enum err regex_compile(struct str pattern, struct str flags, struct r
  * those that took no part. The number of groups set, 0: no match. */
 unsigned regex_match(const struct regex *re, struct str text, struct str *groups, unsigned n);
 struct str regex_source(const struct regex *re);	/* as written between the slashes */
+/* Name and version of the library in use, for `sipario -V`. */
+const char *regex_library(void);
 void regex_free_all(struct regex *list);

@@ -331,3 +331,8 @@ const struct db_driver db_sqlite = {
 	.begin = sqlite_begin, .commit = sqlite_commit, .rollback = sqlite_rollback,
 	.worker_start = reader_start, .worker_stop = reader_stop, .query = reader_query,
 };
+
+const char *db_library(void)
+{
+	return "SQLite " SQLITE_VERSION;
+}
