@@ -203,16 +203,28 @@ static const struct module *offering_service(struct checker *c, const char *serv
 	return NULL;
 }
 
-static void check_needs(struct checker *c, const struct module_block *m)
+/* A service that nobody offers yet is that of the module of its name, with its presets: `module profile { }` need not be written. */
+static const struct module *load_service(struct checker *c, const char *service)
 {
-	for (const char *const *need = m->module->needs; need && *need; need++) {
-		struct diag *g;
+	char why[256];
+
+	if (c->env->load(str_of(service), why, sizeof(why)))
+		return NULL;
+	return offering_service(c, service);
+}
+
+static void check_needs(struct checker *c, const struct module *m, struct span where)
+{
+	for (const char *const *need = m->needs; need && *need; need++) {
+		const struct module *loaded;
 
 		if (offering_service(c, *need))
 			continue;
-		g = diag_add(c->d, D_NEEDS, m->name_span, "module `" STR_FMT "` needs the service `%s`, which no loaded module offers", STR_ARG(m->name), *need);
-		if (c->env->nearest(str_of(*need)).len)
-			diag_help(c->d, g, "add `module " STR_FMT " { }`", STR_ARG(c->env->nearest(str_of(*need))));
+		loaded = load_service(c, *need);
+		if (loaded)
+			check_needs(c, loaded, where);
+		else
+			diag_add(c->d, D_NEEDS, where, "module `%s` needs the service `%s`, which no module offers", m->name, *need);
 	}
 }
 
@@ -230,7 +242,7 @@ void check_modules(struct checker *c)
 	}
 	for (struct module_block *m = c->prog->modules; m; m = m->next)
 		if (m->module)
-			check_needs(c, m);
+			check_needs(c, m->module, m->name_span);
 }
 
 /* --- top level --- */
@@ -271,11 +283,13 @@ static enum err apply(const struct setting *s, const struct check_env *env, char
 
 enum err program_apply(const struct program *p, const struct check_env *env, char *why, size_t cap)
 {
-	enum err err = apply(p->settings, env, why, cap);
+	const struct module *loaded;
+	enum err             err;
 
-	for (const struct module_block *m = p->modules; m && !err; m = m->next) {
-		module_apply_presets(m->module);
+	for (size_t i = 0; (loaded = env->at(i)); i++)
+		module_apply_presets(loaded);
+	err = apply(p->settings, env, why, cap);
+	for (const struct module_block *m = p->modules; m && !err; m = m->next)
 		err = apply(m->settings, env, why, cap);
-	}
 	return err;
 }

@@ -23,7 +23,7 @@ const struct mod_param core_settings[] = {
 	{ "log_level", P_CHOICE, &settings.log_level, "info", .choices = levels, .help = "what is worth a log line", .live = true },
 	{ "user", P_STR, &settings.user, .help = "system user to run as once the sockets are open" },
 	{ "group", P_STR, &settings.group, .help = "system group to run as" },
-	{ "control", P_STR, &settings.control, "\"var/sipario.sock\"", .help = "socket of the control channel (siparioctl)" },
+	{ "control", P_STR, &settings.control, "\"\"", .help = "path of the control channel's socket, where siparioctl finds the running server; empty: none" },
 	{ "dns_servers", P_STR, &settings.dns_servers, .help = "name servers to ask, 127.0.0.1:53,…; empty: the system's" },
 	{ "dns_timeout", P_MS, &settings.dns_timeout_ms, "2s", 100, 60000, .help = "wait for one name server's answer" },
 	{ "dns_tries", P_INT, &settings.dns_tries, "2", 1, 10, .help = "questions before giving up" },
