@@ -13,6 +13,7 @@
 #include "module/module.h"
 #include "net/dns.h"
 #include "net/mailbox.h"
+#include "process/control.h"
 #include "process/process.h"
 #include "script/regex.h"
 #include "script/script.h"
@@ -149,6 +150,26 @@ static enum err open_listeners(char *why)
 	return ERR_NOT_FOUND;
 }
 
+/* The control process makes its socket in a folder that must be there: said now, not by a child that cannot start. */
+static enum err check_control(char *why)
+{
+	char  folder[4096];
+	char *slash;
+
+	if (!settings.control.len)
+		return OK;
+	snprintf(folder, sizeof(folder), "%s", settings.control.p);
+	slash = strrchr(folder, '/');
+	if (slash)
+		slash[1] = '\0';
+	else
+		snprintf(folder, sizeof(folder), "./");
+	if (!access(folder, W_OK | X_OK))
+		return OK;
+	snprintf(why, WHY_BYTES, "control socket %s: %s; make the folder or change `control`", settings.control.p, strerror(errno));
+	return ERR_IO;
+}
+
 static void received_unreachable(const struct flow *to)
 {
 	tm_unreachable(to);
@@ -191,6 +212,7 @@ static int serve(struct script *s)
 {
 	char why[WHY_BYTES] = "";
 
+	control_boot();
 	log_set_role("supervisor");
 	log_set_level((enum log_level)settings.log_level);
 	server.plan = (struct process_plan){
@@ -201,13 +223,14 @@ static int serve(struct script *s)
 		.build_shared = build_shared,
 	};
 	raise_limits();
+	dns_boot();
 	if (open_listeners(why))
 		return cannot(why);
 	if (privileges_drop(text_or_null(settings.user), text_or_null(settings.group), why, sizeof(why)))
 		return cannot(why);
 	if (settings.database.len && (db_configure(settings.database, why, sizeof(why)) || db_check(why, sizeof(why))))
 		return cannot(why);
-	if (build_shared(why, sizeof(why)))
+	if (check_control(why) || build_shared(why, sizeof(why)))
 		return cannot(why);
 	script_use(s);
 	for (size_t i = 0; i < net_listener_count(); i++)
@@ -250,7 +273,9 @@ int main(int argc, char **argv)
 		return EXIT_BAD_SCRIPT;
 	if (script_apply(s, why, sizeof(why)))
 		return cannot(why);
-	if (o.check)
+	if (o.check) {
+		script_free(s);
 		return 0;
+	}
 	return o.test ? run_tests(s) : serve(s);
 }

@@ -110,7 +110,7 @@ static void request_received(struct request *r, struct str bytes)
 	}
 	count_bad(r->msg.bad);
 	log_debug(&r->c, "malformed request reason=%s status=%u", msg_bad_name(r->msg.bad), status);
-	if (r->msg.request && status && msg_via1(&r->msg) && !note_source(r))
+	if (r->msg.method_name.len && status && msg_via1(&r->msg) && !note_source(r))
 		reply_stateless(r, &(struct reply){ .status = status, .reason = status == 400 ? str_of(msg_bad_reason(r->msg.bad)) : STR_NONE });
 	request_done(r);
 }
