@@ -157,9 +157,9 @@ static void trying_due_locked(struct trans *t, struct acts *a, uint32_t now)
 	if (!take_due(&t->trying_at, now))
 		return;
 	if (run_lost_locked(t) && !t->branches)
-		server_forget_locked(t);
+		run_gone_locked(t, a);
 	else
-		server_provisional_locked(t, a, 100, STR_NONE);
+		(void)server_provisional_locked(t, a, 100, STR_NONE);
 }
 
 static void due_locked(struct trans *t, struct acts *a)
