@@ -614,6 +614,158 @@ TEST(the_reason_of_the_callers_cancel_travels_on)	/* RFC 3326 §2 */
 	world_ends_clean();
 }
 
+TEST(who_has_cancelled_is_told_487_rather_than_busy)	/* §9.2 */
+{
+	world_up();
+	relayed(request("INVITE", "c1"), 2, 0, 0, phone);
+	answer(phone[0], 180);
+	answer(phone[1], 180);
+	come(request("CANCEL", "c1"), CALLER);
+	answer(phone[0], 486);
+	w.n_seen = w.n_sent;
+	answer(phone[1], 487);
+	sent_to(FIRST_PHONE + 1, "ACK ");
+	sent_to(CALLER, "SIP/2.0 487 ");
+	come(request("ACK", "c1"), CALLER);
+	world_ends_clean();
+}
+
+TEST(cancel_while_the_next_hop_is_being_looked_for)
+{
+	struct tm_outcome out;
+
+	world_up();
+	CHECK_INT(come(request("INVITE", "c1"), CALLER), CAME_NEW);
+	tm_fork_begin(w.t);
+	tm_wait(w.t, 5, 0);
+	come(request("CANCEL", "c1"), CALLER);
+	sent_to(CALLER, "SIP/2.0 200 ");
+	sent_to(CALLER, "SIP/2.0 487 ");
+	mailbox_read();
+	CHECK_INT(w.outcomes, 1);
+	CHECK_INT(try_branch(request("INVITE", "c1"), FIRST_PHONE), ERR_STATE);
+	tm_fork_end(w.t);
+	tm_wait(w.t, 6, 0);	/* a wait for what has been is over at once */
+	mailbox_read();
+	CHECK_INT(w.outcomes, 2);
+	tm_outcome(w.t, &w.arena, &out);
+	CHECK(out.status == 487 && out.sent && out.cancelled);
+	tm_release(w.t);
+	CHECK(quiet());
+	come(request("ACK", "c1"), CALLER);
+	world_ends_clean();
+}
+
+/* The caller's CANCEL comes in while the branch is being written. */
+static void build_and_cancel(void *arg, struct str branch_id, struct buf *out)
+{
+	build_branch(arg, branch_id, out);
+	CHECK_INT(come(request("CANCEL", "c1"), CALLER), CAME_ABSORBED);
+}
+
+TEST(cancel_while_the_branch_is_being_built)
+{
+	struct build b;
+	struct flow  to;
+
+	world_up();
+	CHECK_INT(come(request("INVITE", "c1"), CALLER), CAME_NEW);
+	b = (struct build){ parsed(request("INVITE", "c1")), FIRST_PHONE };
+	to = peer(FIRST_PHONE);
+	CHECK_INT(tm_fork(w.t, &w.c, &to, build_and_cancel, &b, msg_write_bound(b.m, 256)), ERR_STATE);
+	sent_to(CALLER, "SIP/2.0 200 ");
+	sent_to(CALLER, "SIP/2.0 487 ");
+	tm_release(w.t);
+	CHECK(quiet());
+	come(request("ACK", "c1"), CALLER);
+	world_ends_clean();
+}
+
+TEST(the_user_cancels_with_a_reason)	/* RFC 3326 */
+{
+	world_up();
+	relayed(request("INVITE", "c1"), 1, 0, 0, phone);
+	tm_cancel_branches(w.t, &w.c, STR("SIP;cause=600;text=\"no more\""));
+	CHECK(quiet());
+	answer(phone[0], 180);
+	CHECK(has(sent_to(FIRST_PHONE, "CANCEL "), "Reason: SIP;cause=600;text=\"no more\"\r\n"));
+	sent_to(CALLER, "SIP/2.0 180 ");
+	answer(phone[0], 487);
+	sent_to(FIRST_PHONE, "ACK ");
+	sent_to(CALLER, "SIP/2.0 487 ");
+	come(request("ACK", "c1"), CALLER);
+	world_ends_clean();
+}
+
+/* --- what the user says and sees --- */
+
+TEST(the_user_answers_with_provisionals_first)
+{
+	static const struct reply trying = { .status = 100 }, early = { .status = 183 }, gone = { .status = 410 };
+
+	world_up();
+	CHECK_INT(come(request("INVITE", "c1"), CALLER), CAME_NEW);
+	CHECK(str_starts(tm_request(w.t), STR("INVITE sip:bob@example.org SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:7000;rport;")));
+	CHECK_INT(tm_reply(w.t, &w.c, NULL, &trying), OK);
+	CHECK(!strstr(sent_to(CALLER, "SIP/2.0 100 ")->text, "example.org>;tag=\r\n"));
+	CHECK_INT(tm_reply(w.t, &w.c, NULL, &early), OK);
+	CHECK(has(sent_to(CALLER, "SIP/2.0 183 Session Progress\r\n"), "To: <sip:bob@example.org>;tag="));
+	pass(300);
+	CHECK(quiet());
+	CHECK_INT(come(request("INVITE", "c1"), CALLER), CAME_ABSORBED);
+	sent_to(CALLER, "SIP/2.0 183 ");
+	CHECK_INT(tm_reply(w.t, &w.c, NULL, &gone), OK);
+	sent_to(CALLER, "SIP/2.0 410 ");
+	CHECK_INT(tm_reply(w.t, &w.c, NULL, &early), ERR_STATE);
+	come(request("ACK", "c1"), CALLER);
+	tm_release(w.t);
+	CHECK(quiet());
+	world_ends_clean();
+}
+
+TEST(two_workers_begin_the_same_request)
+{
+	struct msg   *m;
+	struct flow   from;
+	struct trans *second = NULL;
+
+	world_up();
+	CHECK_INT(come(request("INVITE", "c1"), CALLER), CAME_NEW);
+	m = parsed(request("INVITE", "c1"));
+	from = peer(CALLER);
+	CHECK_INT(tm_create(&w.c, m, &from, &second), ERR_EXISTS);
+	CHECK(!second);
+	sent_to(CALLER, "SIP/2.0 100 ");
+	tm_release(w.t);
+	sent_to(CALLER, "SIP/2.0 500 ");
+	come(request("ACK", "c1"), CALLER);
+	world_ends_clean();
+}
+
+static void mark_passing(struct trans *t, struct msg *m, unsigned branch)
+{
+	CHECK(t == w.t || !w.t);
+	CHECK_INT(msg_append(m, STR("X-Passed"), branch ? STR("1") : STR("0")), OK);
+}
+
+TEST(the_user_may_change_answers_on_their_way)
+{
+	static const struct tm_user user = { .outcome = world_outcome, .passing = mark_passing };
+
+	world_up();
+	tm_set_user(&user);
+	relayed(request("INVITE", "c1"), 2, 0, 0, phone);
+	answer(phone[1], 180);
+	CHECK(has(sent_to(CALLER, "SIP/2.0 180 "), "X-Passed: 1\r\n"));
+	answer(phone[1], 486);
+	sent_to(FIRST_PHONE + 1, "ACK ");
+	answer(phone[0], 500);
+	sent_to(FIRST_PHONE, "ACK ");
+	CHECK(has(sent_to(CALLER, "SIP/2.0 486 "), "X-Passed: 1\r\n"));
+	come(request("ACK", "c1"), CALLER);
+	world_ends_clean();
+}
+
 /* --- requests that are not INVITE --- */
 
 TEST(a_message_is_relayed_and_its_answer_kept_for_repetitions)	/* figures 6 and 8 */
@@ -928,6 +1080,43 @@ TEST(a_parked_message_is_forgotten_in_time)
 	world_ends_clean();
 }
 
+TEST(a_forgotten_message_is_not_waited_for)
+{
+	world_up();
+	CHECK_INT(come(request("MESSAGE", "m1"), CALLER), CAME_NEW);
+	tm_park(w.t, 5, 3000);
+	pass(3020);
+	tm_fork_begin(w.t);
+	tm_wait(w.t, 6, 0);
+	CHECK_INT(try_branch(request("MESSAGE", "m1"), FIRST_PHONE), ERR_STATE);
+	tm_fork_end(w.t);
+	mailbox_read();
+	CHECK_INT(w.outcomes, 1);
+	CHECK_INT(w.run, 6);
+	tm_release(w.t);
+	CHECK(quiet());
+	world_ends_clean();
+}
+
+TEST(a_relay_that_times_out_after_a_cancel_is_answered_487)
+{
+	struct tm_outcome out;
+
+	world_up();
+	relayed(request("INVITE", "c1"), 1, 5, 10000, phone);
+	answer(phone[0], 180);
+	come(request("CANCEL", "c1"), CALLER);
+	pass(10020);		/* the phone is silent */
+	w.n_seen = w.n_sent - 1;
+	sent_to(CALLER, "SIP/2.0 487 ");
+	CHECK_INT(w.outcomes, 1);
+	tm_outcome(w.t, &w.arena, &out);
+	CHECK(out.cancelled && out.sent && !out.timed_out);
+	tm_release(w.t);
+	come(request("ACK", "c1"), CALLER);
+	world_ends_clean();
+}
+
 /* --- processes that die --- */
 
 /* Slot 2 ran what `fn` left behind, and its process is dead now. */
@@ -1064,6 +1253,48 @@ TEST(a_letter_to_a_dead_run_is_read_by_its_heir)
 		come(request("ACK", "c1"), CALLER);
 		world_ends_clean();
 	}
+}
+
+static int hold_and_die(void)
+{
+	relayed(request("INVITE", "c1"), 1, 42, 0, phone);
+	answer(phone[0], 486);
+	mailbox_read();
+	tm_park(w.t, 43, 20000);
+	return w.outcomes == 1 ? 0 : 1;
+}
+
+TEST(what_a_dead_run_held_is_sent)
+{
+	world_up();
+	died_in_slot_2(hold_and_die);
+	proc_enter(2, "worker 2");
+	tm_adopt();
+	sent_to(CALLER, "SIP/2.0 486 ");
+	CHECK(quiet());
+	come(request("ACK", "c1"), CALLER);
+	world_ends_clean();
+}
+
+static int relay_for_10_s_and_die(void)
+{
+	relayed(request("INVITE", "c1"), 1, 42, 10000, phone);
+	return 0;
+}
+
+TEST(time_runs_out_for_a_run_that_is_dead)
+{
+	world_up();
+	died_in_slot_2(relay_for_10_s_and_die);
+	proc_enter(2, "worker 2");
+	find_branch("c1");
+	answer(phone[0], 180);
+	sent_to(CALLER, "SIP/2.0 180 ");
+	pass(10 * 1000);
+	CHECK(quiet());		/* who set that time is gone */
+	answer(phone[0], 200);
+	sent_to(CALLER, "SIP/2.0 200 ");
+	world_ends_clean();
 }
 
 static int fork_and_die(void)
