@@ -29,7 +29,7 @@ struct ctl_command {
 	enum err  (*run)(struct ctl *c);
 };
 /* Tables ending with a NULL group. */
-extern const struct ctl_command user_commands[], domain_commands[], location_commands[], server_commands[], database_commands[], help_commands[];
+extern const struct ctl_command ctl_user_commands[], ctl_domain_commands[], ctl_location_commands[], ctl_server_commands[], ctl_database_commands[], ctl_help_commands[];
 /* In the order of `help`; NULL past the end. */
 const struct ctl_command *ctl_command_at(size_t i);
 
@@ -61,4 +61,4 @@ const char *ctl_nearest(struct str word, const char *const *names, size_t n);
 MUST_CHECK enum err ctl_password(struct ctl *c, struct str *password);
 
 /* --- for people (show.c) --- */
-void show(struct ctl *c, const struct json *answer);
+void ctl_show(struct ctl *c, const struct json *answer);

@@ -69,7 +69,7 @@ static enum err db_cmd_status(struct ctl *c)
 	return err;
 }
 
-const struct ctl_command database_commands[] = {
+const struct ctl_command ctl_database_commands[] = {
 	{ "db", "migrate", "", "make the database, or bring its schema up to date", 0, db_cmd_migrate },
 	{ "db", "status", "", "its schema, and which migrations are applied", 0, db_cmd_status },
 	{ 0 }

@@ -100,7 +100,7 @@ static enum err domain_remove(struct ctl *c)
 	return OK;
 }
 
-const struct ctl_command domain_commands[] = {
+const struct ctl_command ctl_domain_commands[] = {
 	{ "domain", "add", "DOMAIN", "a domain this server is responsible for", 0, domain_add },
 	{ "domain", "list", "", "all domains", 0, domain_list },
 	{ "domain", "remove", "DOMAIN", "forget a domain; --force: and its users", OPT_FORCE, domain_remove },

@@ -1,10 +1,54 @@
 /* `help`: the commands, or a module as its descriptor tells it; the same tables that the checker and the server use. */
 #include "ctl/ctl.h"
 #include "module/module.h"
+#include "script/script.h"
 
 #include <dirent.h>
+#include <stdlib.h>
+
+/* --- commands --- */
+
+static void put_own(struct json_out *o, const struct ctl_command *cmd)
+{
+	json_open_object(o, NULL);
+	json_put_text(o, "command", arena_printf(o->arena, "%s%s%s%s%s", cmd->group, cmd->name ? " " : "", cmd->name ? cmd->name : "",
+						 cmd->args[0] ? " " : "", cmd->args));
+	json_put_text(o, "help", str_of(cmd->help));
+	json_close_object(o);
+}
+
+/* The commands of a group as a list; false, and nothing written, when there is no such group. */
+static bool put_group(struct json_out *o, const char *key, struct str group)
+{
+	bool found = false;
+
+	for (size_t i = 0; ctl_command_at(i); i++)
+		found |= str_is(group, ctl_command_at(i)->group);
+	if (!found)
+		return false;
+	json_open_list(o, key);
+	for (size_t i = 0; ctl_command_at(i); i++)
+		if (str_is(group, ctl_command_at(i)->group))
+			put_own(o, ctl_command_at(i));
+	json_close_list(o);
+	return true;
+}
 
 /* --- a module --- */
+
+/* A bound as a script writes it: 3600 seconds are 1h, 16777216 bytes 16MB. */
+static void put_bound(struct buf *b, enum param_type type, int64_t v)
+{
+	static const struct unit { int64_t n; const char *name; } ms[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "m" }, { 1000, "s" }, { 1, "ms" } },
+		bytes[] = { { 1LL << 40, "TB" }, { 1 << 30, "GB" }, { 1 << 20, "MB" }, { 1024, "kB" }, { 1, "B" } }, plain[] = { { 1, "" } };
+	const struct unit *u = type == P_SECONDS || type == P_MS ? ms : type == P_SIZE ? bytes : plain;
+
+	if (type == P_SECONDS)
+		v *= 1000;
+	while (v ? v % u->n : u->n > 1)
+		u++;
+	buf_printf(b, "%lld%s", (long long)(v / u->n), u->name);
+}
 
 static void put_param(struct json_out *o, const struct mod_param *p)
 {
@@ -17,9 +61,11 @@ static void put_param(struct json_out *o, const struct mod_param *p)
 
 	for (const char *const *ch = p->choices; ch && *ch; ch++)
 		buf_printf(&b, "%s%s", ch == p->choices ? "" : ", ", *ch);
-	if (p->min || p->max)
-		buf_printf(&b, p->type == P_SECONDS ? "%llds to %llds" : p->type == P_MS ? "%lldms to %lldms" : "%lld to %lld", (long long)p->min,
-			   (long long)p->max);
+	if (p->min || p->max) {
+		put_bound(&b, p->type, p->min);
+		BUF_LIT(&b, " to ");
+		put_bound(&b, p->type, p->max);
+	}
 	json_open_object(o, NULL);
 	json_put_text(o, "name", str_of(p->name));
 	json_put_text(o, "type", (size_t)p->type < COUNT_OF(types) ? str_of(types[p->type]) : STR("?"));
@@ -114,13 +160,18 @@ static void put_command(struct json_out *o, const struct module *m, const struct
 
 static void put_module(struct json_out *o, const struct module *m)
 {
+	char       room[256];
+	struct buf b = buf_on(room, sizeof(room));
+
 	json_open_object(o, NULL);
 	json_put_text(o, "module", str_of(m->name));
 	json_put_text(o, "help", str_of(m->help));
 	if (m->offers)
 		json_put_text(o, "offers", str_of(m->offers));
 	for (const char *const *n = m->needs; n && *n; n++)
-		json_put_text(o, n == m->needs ? "needs" : "needs_also", str_of(*n));
+		buf_printf(&b, "%s%s", n == m->needs ? "" : ", ", *n);
+	if (b.len)
+		json_put_text(o, "needs", buf_str(&b));
 	json_open_list(o, "parameters");
 	for (const struct mod_param *p = m->params; p && p->name; p++)
 		put_param(o, p);
@@ -146,67 +197,47 @@ static void put_module(struct json_out *o, const struct module *m)
 	for (const struct mod_command *cmd = m->commands; cmd && cmd->name; cmd++)
 		put_command(o, m, cmd);
 	json_close_list(o);
+	put_group(o, "siparioctl", str_of(m->name));
 	json_close_object(o);
 }
 
-static enum err help_module(struct ctl *c, struct str name)
+/* A word may be both: the module then has the commands of that group too. */
+static enum err help_word(struct ctl *c, struct str word)
 {
-	enum err err = module_find(name) ? OK : module_load(name, c->why, sizeof(c->why));
+	enum err err = module_find(word) ? OK : module_load(word, c->why, sizeof(c->why));
 
-	if (err)
-		return err == ERR_SYNTAX ? ERR_NOT_FOUND : err;
-	put_module(&c->out, module_find(name));
-	return OK;
+	if (!err)
+		put_module(&c->out, module_find(word));
+	else if (put_group(&c->out, NULL, word))
+		err = OK;
+	return err == ERR_SYNTAX ? ERR_NOT_FOUND : err;
 }
 
-/* --- commands --- */
+/* --- all --- */
 
-static void put_own(struct json_out *o, const struct ctl_command *cmd)
+static int is_module(const struct dirent *e)
 {
-	json_open_object(o, NULL);
-	json_put_text(o, "command", arena_printf(o->arena, "%s%s%s%s%s", cmd->group, cmd->name ? " " : "", cmd->name ? cmd->name : "",
-						 cmd->args[0] ? " " : "", cmd->args));
-	json_put_text(o, "help", str_of(cmd->help));
-	json_close_object(o);
-}
-
-static bool put_group(struct ctl *c, struct str group)
-{
-	bool found = false;
-
-	for (size_t i = 0; ctl_command_at(i); i++)
-		found |= str_is(group, ctl_command_at(i)->group);
-	if (!found)
-		return false;
-	json_open_list(&c->out, NULL);
-	for (size_t i = 0; ctl_command_at(i); i++)
-		if (str_is(group, ctl_command_at(i)->group))
-			put_own(&c->out, ctl_command_at(i));
-	json_close_list(&c->out);
-	return true;
+	return str_ends(str_of(e->d_name), STR(".so")) && strlen(e->d_name) > 3;
 }
 
 static void put_modules(struct ctl *c)
 {
-	DIR *dir = opendir(c->modules);
+	struct dirent **file = NULL;
+	int             n = scandir(c->modules, &file, is_module, alphasort);
 
 	json_open_list(&c->out, "modules");
-	for (struct dirent *e; dir && (e = readdir(dir));) {
-		struct str           file = str_of(e->d_name), name = str_to(file, file.len > 3 ? file.len - 3 : 0);
-		const struct module *m = NULL;
-		char                 why[384];
+	for (int i = 0; i < n; i++) {
+		struct str           name = str_to(str_of(file[i]->d_name), strlen(file[i]->d_name) - 3);
+		enum err             err = module_find(name) ? OK : module_load(name, c->why, sizeof(c->why));
+		const struct module *m = err ? NULL : module_find(name);
 
-		if (!str_ends(file, STR(".so")) || !name.len)
-			continue;
-		if (module_find(name) || !module_load(name, why, sizeof(why)))
-			m = module_find(name);
 		json_open_object(&c->out, NULL);
 		json_put_text(&c->out, "module", name);
-		json_put_text(&c->out, "help", m ? str_of(m->help) : arena_printf(c->arena, "(cannot be loaded: %s)", why));
+		json_put_text(&c->out, "help", m ? str_of(m->help) : arena_printf(c->arena, "(cannot be loaded: %s)", c->why));
 		json_close_object(&c->out);
+		free(file[i]);
 	}
-	if (dir)
-		closedir(dir);
+	free(file);
 	json_close_list(&c->out);
 }
 
@@ -241,11 +272,14 @@ static void put_all(struct ctl *c)
 
 static enum err help(struct ctl *c)
 {
+	enum err err = script_boot();	/* module zero, which lies in no folder */
+
+	if (err)
+		return err;
 	module_set_folder(c->modules);
-	if (!c->argc)
-		put_all(c);
-	else if (!put_group(c, str_of(c->argv[0])))
-		return help_module(c, str_of(c->argv[0]));
+	if (c->argc)
+		return help_word(c, str_of(c->argv[0]));
+	put_all(c);
 	return OK;
 }
 
@@ -259,7 +293,7 @@ static enum err version(struct ctl *c)
 	return OK;
 }
 
-const struct ctl_command help_commands[] = {
+const struct ctl_command ctl_help_commands[] = {
 	{ "help", NULL, "[COMMAND|MODULE]", "this, or a module's parameters, functions, variables and counters", 0, help },
 	{ "version", NULL, "", "version of this program and the schema it knows", 0, version },
 	{ 0 }

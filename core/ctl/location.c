@@ -159,7 +159,7 @@ static enum err location_remove(struct ctl *c)
 	return OK;
 }
 
-const struct ctl_command location_commands[] = {
+const struct ctl_command ctl_location_commands[] = {
 	{ "location", "list", "", "all registered contacts", 0, location_list },
 	{ "location", "show", "NAME@DOMAIN", "the contacts of one user", 0, location_show },
 	{ "location", "remove", "NAME@DOMAIN [CONTACT]", "forget all contacts of a user, or one", 0, location_remove },

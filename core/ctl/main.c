@@ -13,7 +13,7 @@
 enum { MOST_MEMORY = 256 << 20 };
 
 static const struct ctl_command *const groups[] = {
-	user_commands, domain_commands, location_commands, server_commands, database_commands, help_commands,
+	ctl_user_commands, ctl_domain_commands, ctl_location_commands, ctl_server_commands, ctl_database_commands, ctl_help_commands,
 };
 
 const struct ctl_command *ctl_command_at(size_t i)
@@ -280,7 +280,7 @@ static enum err print_answer(struct ctl *c)
 		text = json_dump(c->arena, j, true);
 		printf(STR_FMT "\n", STR_ARG(text));
 	} else {
-		show(c, j);
+		ctl_show(c, j);
 	}
 	json_free(j);
 	return OK;

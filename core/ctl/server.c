@@ -34,7 +34,7 @@ static enum err server_stats(struct ctl *c)
 	return ask(c, "core.stats", json_done(&o));
 }
 
-const struct ctl_command server_commands[] = {
+const struct ctl_command ctl_server_commands[] = {
 	{ "status", NULL, "", "the running server: version, processes, listeners, modules", 0, server_status },
 	{ "memory", NULL, "", "its shared memory by owner", 0, server_memory },
 	{ "stats", NULL, "[TEXT]", "its counters, or those whose name has TEXT", 0, server_stats },

@@ -258,7 +258,7 @@ static void show_list(struct ctl *c, const struct json *list)
 		show_table(c, list);
 }
 
-void show(struct ctl *c, const struct json *answer)
+void ctl_show(struct ctl *c, const struct json *answer)
 {
 	const struct json *v;
 	const char        *key;

@@ -299,7 +299,7 @@ static enum err user_set(struct ctl *c)
 	return err;
 }
 
-const struct ctl_command user_commands[] = {
+const struct ctl_command ctl_user_commands[] = {
 	{ "user", "add", "NAME@DOMAIN", "a new user; the password by prompt, --stdin or --generate", OPT_STDIN | OPT_GENERATE | OPT_DISPLAY, user_add },
 	{ "user", "passwd", "NAME@DOMAIN", "a new password, in the same ways", OPT_STDIN | OPT_GENERATE, user_passwd },
 	{ "user", "set", "NAME@DOMAIN FIELD=VALUE …", "status, display_name, ring_time, forward_…; no value: none", 0, user_set },
