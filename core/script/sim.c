@@ -192,8 +192,10 @@ void sim_end(void)
 	struct sim_message *m;
 
 	modules_stop();
-	if (sim.folder[0])
+	if (sim.folder[0]) {
 		db_worker_stop();
+		db_writer_stop();
+	}
 	while ((m = sim_take()))
 		free(m);
 	loop_free(sim.loop);
