@@ -63,9 +63,11 @@ $(B)/san/test/$(notdir $(basename $(1))): $(B)/obj/san/$(basename $(1)).o $(B)/o
     $(if $(filter modules/%,$(1)),$(patsubst %.c,$(B)/obj/san/%.o,$(call mod_src,$(word 2,$(subst /, ,$(1))))))
 	@mkdir -p $$(@D)
 	@echo "  $$(@:$(B)/%=%)"
-	@$$(CC) $$(LDFLAGS_san) -o $$@ $$^ $$(LIBS) -lcmocka
+	@$$(CC) $$(LDFLAGS_san) -rdynamic -o $$@ $$(filter %.o,$$^) $$(LIBS) -lcmocka
 endef
 $(foreach t,$(UNIT_SRC),$(eval $(call unit,$(t))))
+# this one loads them
+$(B)/san/test/modules_test: | $(MODULES:%=$(B)/san/modules/%.so)
 $(B)/obj/san/test/unit/%.o: COMMON += -Itest/unit
 $(B)/obj/san/modules/%_test.o: COMMON += -Itest/unit
 
