@@ -44,7 +44,9 @@ void run_end(struct run *run, enum verdict v, uint16_t status)
 	struct script  *s = run->script;
 
 	run_close(run, v, status);
-	if (r->t)
+	if (r->t && run->dropped)
+		tm_drop(r->t);
+	else if (r->t)
 		tm_release(r->t);
 	request_done(r);	/* the run lies in its arena */
 	script_unref(s);

@@ -160,10 +160,12 @@ static enum err shared_floors(char *why, size_t cap)
 
 static enum err worker_floors(char *why, size_t cap)
 {
+	static const struct dns_config dns = { .servers = "127.0.0.1:9", .timeout_ms = 1000, .tries = 1 };	/* never asked: see lookup() */
+
 	snprintf(why, cap, "no memory");
 	sim.loop = loop_new();
 	sim.listener = net_fake_listener(TP_UDP, "192.0.2.10", 5060);
-	if (!sim.loop || !sim.listener || mailbox_start(sim.loop) || script_worker_start(sim.loop))
+	if (!sim.loop || !sim.listener || mailbox_start(sim.loop) || dns_start(sim.loop, &dns) || script_worker_start(sim.loop))
 		return ERR_NOMEM;
 	if (sim.folder[0] && (db_worker_start(sim.loop) || db_writer_start(sim.loop)))
 		return ERR_IO;
@@ -198,6 +200,7 @@ void sim_end(void)
 	}
 	while ((m = sim_take()))
 		free(m);
+	dns_stop();
 	loop_free(sim.loop);
 	database_remove();
 	net_close_all();

@@ -100,6 +100,8 @@ void tm_outcome(struct trans *t, struct arena *a, struct tm_outcome *out);
 /* The run has ended or has nothing more to say: send a held answer upstream, and later outcomes too. When nothing was forked or answered
  * it is answered with 500. */
 void tm_release(struct trans *t);
+/* The same, but where nothing was forked or answered it stays so: the transaction is forgotten, and a retransmission starts anew. */
+void tm_drop(struct trans *t);
 /* Cancel all open branches; `reason` is a Reason header value (RFC 3326) or empty. */
 void tm_cancel_branches(struct trans *t, struct ctx *c, struct str reason);
 

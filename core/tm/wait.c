@@ -230,18 +230,35 @@ void tm_unpark(struct trans *t)
 	unlock(&t->lock);
 }
 
-static void release_locked(struct trans *t, struct acts *a)
+static void run_over_locked(struct trans *t)
 {
 	t->run.phase = RUN_GONE;
 	t->run.give_up_at = 0;
 	t->forking = false;
+}
+
+static void release_locked(struct trans *t, struct acts *a)
+{
+	run_over_locked(t);
 	if (!go_on_locked(t, a))
 		(void)server_final_locked(t, a, 500, STR_NONE, STR_NONE);
+}
+
+static void drop_locked(struct trans *t, struct acts *a)
+{
+	run_over_locked(t);
+	if (!go_on_locked(t, a))
+		server_forget_locked(t);
 }
 
 void tm_release(struct trans *t)
 {
 	run_event(t, release_locked);
+}
+
+void tm_drop(struct trans *t)
+{
+	run_event(t, drop_locked);
 }
 
 static struct str reason_locked(const struct trans *t, struct arena *a)

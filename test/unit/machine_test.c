@@ -313,6 +313,11 @@ TEST(drop_says_nothing)
 	serve("request_route { drop; }");
 	CHECK_STR(answer_to("sip:bob@example.org"), "");
 	stop();
+	serve("request_route { let x = later(\"x\"); drop; }");	/* there is a transaction by then */
+	CHECK_STR(answer_to("sip:bob@example.org"), "");
+	sim_pass(100);
+	CHECK_INT(tm_alive(), 0);
+	stop();
 }
 
 TEST(a_wait_that_takes_too_long_is_answered_503_and_its_late_result_ignored)
@@ -426,6 +431,79 @@ TEST(relay_gives_up_after_its_timeout)
 		if (str_starts(line, STR("CANCEL")))
 			reply_send(invite, 200);
 	CHECK_STR(line, "INVITE sip:late@192.0.2.3 SIP/2.0");
+	stop();
+}
+
+static void cancel_send(const char *uri, const char *id)
+{
+	char        text[1024];
+	struct flow from = sim_flow("192.0.2.1", 5060);
+
+	snprintf(text, sizeof(text),
+		 "CANCEL %s SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK%s;rport\r\nMax-Forwards: 70\r\n"
+		 "From: \"A\" <sip:alice@example.org>;tag=a\r\nTo: <sip:bob@example.org>\r\nCall-ID: %s\r\nCSeq: 7 CANCEL\r\n"
+		 "Content-Length: 0\r\n\r\n", uri, id, id);
+	sim_receive(str_of(text), &from);
+}
+
+TEST(after_a_cancel_the_run_goes_on_and_relays_no_more)
+{
+	struct str invite, cancel;
+
+	serve("request_route { let a = relay(); let b = relay(); if (b.cancelled && b.code == a.code) exit; $ru = \"sip:no@192.0.2.9\"; relay(); }");
+	request_send("INVITE", "sip:bob@192.0.2.2", "one");
+	invite = await("INVITE ");
+	reply_send(invite, 180);
+	CHECK_STR(first_line(await("SIP/2.0 180")), "SIP/2.0 180 Ringing");
+	cancel_send("sip:bob@192.0.2.2", "one");
+	cancel = await("CANCEL ");
+	CHECK(cancel.len);
+	reply_send(cancel, 200);
+	reply_send(invite, 487);
+	sim_pass(100);
+	CHECK_INT(script_runs_parked(), 0);
+	CHECK_INT(await("INVITE ").len, 0);
+	stop();
+}
+
+TEST(a_cancel_while_something_else_is_waited_for_ends_in_487)
+{
+	serve("request_route { let x = never(); relay(); }");
+	request_send("INVITE", "sip:bob@192.0.2.2", "one");
+	cancel_send("sip:bob@192.0.2.2", "one");
+	CHECK_STR(first_line(await("SIP/2.0 4")), "SIP/2.0 487 Request Terminated");
+	sim_pass(2000);
+	CHECK_INT(script_runs_parked(), 0);
+	stop();
+}
+
+TEST(relay_finds_hosts_by_name_without_holding_up_the_run)
+{
+	struct str invite;
+
+	serve("request_route { let a = relay(); if (a.code >= 500) send_reply(480, \"nowhere\"); }");
+	sim_name("phone.example", "192.0.2.2");
+	request_send("INVITE", "sip:bob@phone.example", "one");
+	invite = await("INVITE ");
+	CHECK_STR(first_line(invite), "INVITE sip:bob@phone.example SIP/2.0");
+	reply_send(invite, 200);
+	CHECK_STR(first_line(await("SIP/2.0 2")), "SIP/2.0 200 OK");
+	request_send("INVITE", "sip:bob@nowhere.example", "two");
+	CHECK_STR(first_line(await("SIP/2.0 4")), "SIP/2.0 480 nowhere");
+	stop();
+	serve("request_route { relay(); }");
+	request_send("MESSAGE", "sip:bob@nowhere.example", "two");
+	CHECK_STR(str_to(first_line(await("SIP/2.0 5")), 11), "SIP/2.0 500");
+	CHECK_INT(script_runs_parked(), 0);
+	stop();
+}
+
+TEST(forward_remembers_nothing)
+{
+	serve("request_route { append_hf(\"X-By: us\"); forward(); }");
+	request_send("MESSAGE", "sip:bob@192.0.2.2", "one");
+	CHECK(has(await("MESSAGE "), "X-By: us\r\n"));
+	CHECK_INT(tm_alive(), 0);
 	stop();
 }
 
