@@ -87,7 +87,8 @@ void tm_fork_end(struct trans *t);
 /* One branch: builds, sends, starts its timers. bound: the most bytes build may write. ERR_STATE: cancelled or final already.
  * ERR_LIMIT: too many branches. May be called again after an outcome that was not sent (serial forking). */
 MUST_CHECK enum err tm_fork(struct trans *t, struct ctx *c, const struct flow *to, tm_build *build, void *arg, size_t bound);
-/* This run of this process wants the outcome. most_ms (0: only Timer B/C limit it): then the open branches are cancelled, the outcome
+/* A run that waits or is parked keeps its reference; if its process dies, that is given back with the run.
+ * This run of this process wants the outcome. most_ms (0: only Timer B/C limit it): then the open branches are cancelled, the outcome
  * is 408, timed_out. Without tm_wait() the outcome is simply sent upstream. */
 void tm_wait(struct trans *t, uint32_t run, uint32_t most_ms);
 /* A run is parked for something else than the outcome (database, DNS): if it is not done within most_ms, or its process dies, the

@@ -54,7 +54,8 @@ static void world_out(const struct flow *to, struct str bytes)
 {
 	struct sent *s = &w.sent[w.n_sent];
 
-	CHECK(w.n_sent < MOST_SENT);
+	if (w.n_sent == MOST_SENT)
+		return;		/* nobody reads that many: retransmissions while time runs out */
 	CHECK(bytes.len < MOST_TEXT);
 	s->port = addr_port(&to->peer);
 	s->len = bytes.len;
