@@ -1080,6 +1080,29 @@ TEST(a_parked_message_is_forgotten_in_time)
 	world_ends_clean();
 }
 
+TEST(a_dropped_request_is_forgotten_and_a_held_answer_is_not)
+{
+	world_up();
+	CHECK_INT(come(request("INVITE", "c1"), CALLER), CAME_NEW);
+	tm_park(w.t, 5, 3000);
+	tm_drop(w.t);
+	tm_unref(w.t);
+	CHECK_INT(come(request("INVITE", "c1"), CALLER), CAME_NEW);
+	tm_drop(w.t);
+	tm_unref(w.t);
+	pass(300);
+	CHECK(quiet());
+	CHECK_INT(tm_alive(), 0);
+	relayed(request("INVITE", "c2"), 1, 5, 0, phone);
+	answer(phone[0], 486);
+	sent_to(FIRST_PHONE, "ACK ");
+	mailbox_read();
+	tm_drop(w.t);
+	sent_to(CALLER, "SIP/2.0 486 ");
+	come(request("ACK", "c2"), CALLER);
+	world_ends_clean();
+}
+
 TEST(a_forgotten_message_is_not_waited_for)
 {
 	world_up();
