@@ -188,7 +188,8 @@ struct route {
 	}              *calls;
 	struct use     *uses;		/* what is not for every kind of route */
 	int             state;		/* 0 not yet, 1 being visited, 2 done */
-	bool            called;
+	bool            called, broken;	/* broken: with errors of syntax */
+	bool            ends_some;	/* some path through it ends the run */
 	bool            returns;	/* its end, or a `return`, can be reached */
 	bool            bare_return, typed_return;
 	unsigned        says;		/* what may have been said when it returns: enum said, check_flow.c */
@@ -251,6 +252,7 @@ struct test_step {
 	struct test_step *next;
 	enum step_kind    kind;
 	struct span       span;
+	struct span       method_span;
 	struct str        method;	/* STEP_SEND a request, STEP_EXPECT_REQUEST (empty: any) */
 	unsigned          code;		/* STEP_SEND a reply (else 0), STEP_EXPECT_REPLY: 100..699; 0 with code_class: any of its class */
 	unsigned          code_class;	/* `4xx`: 4 */

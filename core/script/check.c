@@ -187,7 +187,7 @@ static void visit(struct checker *c, struct route *r)
 	}
 	before = c->d->errors;
 	check_route_body(c, r);
-	if (c->d->errors == before && !recursive && !c->d->no_memory)
+	if (c->d->errors == before && !recursive && !r->broken && !c->d->no_memory)
 		check_flow(c, r);
 	else
 		check_flow_unknown(r);
@@ -221,6 +221,9 @@ static void check_routes(struct checker *c)
 		if (r->kind != ROUTE_SUB)
 			spread_kinds(r);
 	check_uses(c);
+	for (struct route *r = c->prog->routes; r; r = r->next)
+		if (r->broken)
+			return;		/* what it calls is not known */
 	for (struct route *r = c->prog->routes; r; r = r->next)
 		if (must_be_called(r) && !r->called)
 			diag_add(c->d, D_UNUSED_ROUTE, r->span, "%s[" STR_FMT "] is never called", route_kind_name(r->kind), STR_ARG(r->name));

@@ -407,7 +407,7 @@ static void wrong_operands(struct checker *c, struct expr *e)
 	check_bad(e);
 }
 
-/* Null is no operand, except of == and ??. */
+/* Null is no operand, except of == and ?? and on the left of =~ and in: what is not there matches nothing. */
 static bool operands_set(struct checker *c, const struct expr *e)
 {
 	const struct expr *side[] = { e->u.op.a, e->u.op.b };
@@ -416,6 +416,8 @@ static bool operands_set(struct checker *c, const struct expr *e)
 		struct diag *g;
 
 		if (!may_be_null(c, side[i]) || side[i]->type.type == T_ANY)
+			continue;
+		if (i == 0 && side[i]->type.type != T_NULL && (e->op == OP_MATCH || e->op == OP_NO_MATCH || e->op == OP_IN))
 			continue;
 		if (side[i]->type.type == T_NULL) {
 			diag_add(c->d, D_NO_VALUE, side[i]->span, is_const(side[i]) ? "null is no operand of `%s`" : "this gives no value for `%s`", op_text(e->op));
@@ -536,6 +538,7 @@ static void check_default(struct checker *c, struct expr *e, bool wanted)
 		return;
 	}
 	if (!type_join(a->type, b->type, &e->type)) {
+		a->type.nullable = false;
 		diag_add(c->d, D_OPERAND, e->span, "`?\?` gives %s or %s", check_type_text(c, a->type), check_type_text(c, b->type));
 		check_bad(e);
 		return;

@@ -52,6 +52,7 @@ static void path_end(struct paths *f, const struct expr *call, enum stmt_kind ki
 	f->now.live = false;
 	f->now.ender = call;
 	f->now.end_kind = kind;
+	f->r->ends_some = f->r->ends_some || (call && f->r->kind == ROUTE_SUB);
 	f->told_unreachable = false;
 }
 
@@ -147,7 +148,7 @@ static void flow_route_call(struct paths *f, const struct expr *e)
 		f->now.said = to->says;
 		return;
 	}
-	if (to->says != SAID_NOTHING && !f->now.silent.src) {
+	if ((to->says != SAID_NOTHING || to->ends_some) && !f->now.silent.src) {
 		f->now.silent = e->span;
 		f->now.silent_why = "this route may return without a reply or a relay";
 	}
@@ -264,7 +265,7 @@ static void report_unreachable(struct paths *f, const struct stmt *s)
 		return;
 	f->told_unreachable = true;
 	if (by && (by->func->flags & F_WAITS_IF_USED)) {
-		g = diag_add(f->c->d, D_AFTER_RELAY, s->span, "%s has ended this path", by->func->name);
+		g = diag_add(f->c->d, D_AFTER_RELAY, s->span, "`%s()` has ended this path", by->func->name);
 		diag_note(f->c->d, g, ender->span, "its answer is not used, so the run ends here");
 		diag_help(f->c->d, g, "use its answer: `let a = %s();`", by->func->name);
 		return;
@@ -471,9 +472,12 @@ static void flow_loop(struct paths *f, const struct stmt *s)
 		f->now.ender = NULL;
 		return;
 	}
-	path_join(&f->now, &before);
 	path_join(&f->now, &loop.breaks);
-	note_parting(&f->now, &f->now, &before, s);
+	if (f->now.live && !(f->now.said & SAID_NOTHING)) {
+		before.silent = s->span;
+		before.silent_why = "when this is not entered";
+	}
+	path_join(&f->now, &before);
 }
 
 /* --- ends --- */

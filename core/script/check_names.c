@@ -162,8 +162,7 @@ void check_no_func(struct checker *c, const struct call_expr *call)
 	struct diag          *g;
 
 	if (foreign) {
-		g = diag_add(c->d, D_NOT_NEEDED, call->name_span, "`" STR_FMT "` is not needed here", STR_ARG(call->name));
-		diag_help(c->d, g, "%s", foreign->help);
+		diag_add(c->d, D_NOT_NEEDED, call->name_span, "`" STR_FMT "` is not needed here: %s", STR_ARG(call->name), foreign->help);
 		return;
 	}
 	g = diag_add(c->d, D_NO_FUNCTION, call->name_span, "no function `" STR_FMT "`", STR_ARG(call->name));

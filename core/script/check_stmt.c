@@ -322,6 +322,8 @@ static void warn_unused(struct checker *c, const struct route *r)
 
 void check_route_body(struct checker *c, struct route *r)
 {
+	size_t before = c->d->errors;
+
 	c->route = r;
 	c->scope = NULL;
 	c->facts = NULL;
@@ -329,7 +331,8 @@ void check_route_body(struct checker *c, struct route *r)
 	r->result = (struct type){ .type = T_NULL, .nullable = true, .item = T_ANY };
 	declare_params(c, r);
 	check_stmt(c, r->body);
-	warn_unused(c, r);
+	if (c->d->errors == before && !r->broken)
+		warn_unused(c, r);
 	if (r->typed_return && (r->bare_return || stmt_completes(r->body)))
 		r->result.nullable = true;
 	c->route = NULL;

@@ -33,7 +33,7 @@ static void check_attr(struct checker *c, const struct test_attr *a)
 static void check_step(struct checker *c, const struct test_step *s)
 {
 	if (s->method.len)
-		check_method(c, s->method, s->span);
+		check_method(c, s->method, s->method_span);
 	if (s->time && check_const_expr(c, s->time))
 		check_value_for(c, s->time, T_DURATION, false, D_ARGUMENT_TYPE, "the time to wait");
 	for (const struct test_attr *a = s->attrs; a; a = a->next)

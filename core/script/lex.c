@@ -9,7 +9,7 @@ void lexer_init(struct lexer *l, const struct source *src, uint32_t from, uint32
 
 static const char *const kind_text[TK_COUNT] = {
 	[TK_END] = "the end of the file", [TK_NAME] = "a name", [TK_VAR] = "a variable", [TK_VALUE] = "a number", [TK_CLASS] = "a class of replies",
-	[TK_TEXT] = "a string", [TK_QUOTED] = "a string", [TK_REGEX] = "a regular expression", [TK_WORD] = "a word", [TK_BAD] = "something unreadable",
+	[TK_TEXT] = "a string", [TK_QUOTED] = "a string", [TK_REGEX] = "a regular expression", [TK_WORD] = "a word", [TK_BAD] = "something unreadable", [TK_TORN] = "something unreadable",
 	[TK_LBRACE] = "`{`", [TK_RBRACE] = "`}`", [TK_LPAREN] = "`(`", [TK_RPAREN] = "`)`", [TK_LBRACKET] = "`[`", [TK_RBRACKET] = "`]`",
 	[TK_SEMI] = "`;`", [TK_COMMA] = "`,`", [TK_DOT] = "`.`", [TK_COLON] = "`:`", [TK_ASSIGN] = "`=`", [TK_ARROW] = "`=>`", [TK_EQ] = "`==`",
 	[TK_NE] = "`!=`", [TK_LT] = "`<`", [TK_LE] = "`<=`", [TK_GT] = "`>`", [TK_GE] = "`>=`", [TK_MATCH] = "`=~`", [TK_NO_MATCH] = "`!~`",
@@ -113,6 +113,12 @@ static struct token value_token(struct lexer *l, uint32_t from, struct value v)
 static struct token bad(struct lexer *l, uint32_t from)
 {
 	return (struct token){ .kind = TK_BAD, .span = span_from(l, from) };
+}
+
+static struct token torn(struct lexer *l, uint32_t from)
+{
+	skip_line(l);
+	return (struct token){ .kind = TK_TORN, .span = span_from(l, from) };
 }
 
 static struct token address_token(struct lexer *l, uint32_t from)
@@ -267,9 +273,8 @@ static struct token string_token(struct lexer *l)
 	if (!end)	/* an unclosed $( is reported where it is read, better than as an unclosed string */
 		end = string_end(l, from, false);
 	if (!end) {
-		skip_line(l);
 		diag_add(l->diags, D_STRING, (struct span){ l->src, from, 1 }, "this string is not closed on its line");
-		return bad(l, from);
+		return torn(l, from);
 	}
 	l->at = end;
 	return (struct token){ .kind = kind, .span = span_from(l, from), .text = slice(l, from + 1, end - 1) };
@@ -434,7 +439,7 @@ struct token lex_regex(struct lexer *l, const struct token *slash)
 	l->at = close < l->end ? close : l->end;
 	if (close >= l->end || p[close] != '/') {
 		diag_add(l->diags, D_STRING, slash->span, "this regular expression is not closed on its line");
-		return bad(l, from);
+		return torn(l, from);
 	}
 	l->at++;
 	while (is_word(peek(l, 0)))

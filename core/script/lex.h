@@ -15,6 +15,7 @@ enum token_kind {
 	TK_REGEX,	/* text between the slashes; flags behind */
 	TK_WORD,	/* a bare word of a setting */
 	TK_BAD,		/* was reported */
+	TK_TORN,	/* was reported; the rest of the line went with it */
 	TK_LBRACE, TK_RBRACE, TK_LPAREN, TK_RPAREN, TK_LBRACKET, TK_RBRACKET, TK_SEMI, TK_COMMA, TK_DOT, TK_COLON,
 	TK_ASSIGN, TK_ARROW, TK_EQ, TK_NE, TK_LT, TK_LE, TK_GT, TK_GE, TK_MATCH, TK_NO_MATCH, TK_AND, TK_OR, TK_NOT,
 	TK_PLUS, TK_MINUS, TK_STAR, TK_SLASH, TK_PERCENT, TK_DEFAULT,

@@ -91,7 +91,7 @@ struct diag *parser_wanted(struct parser *p, const char *what)
 	char         room[64];
 	struct str   found = found_text(p, room, sizeof(room));
 
-	if (p->panic || p->unclosed || p->tok.kind == TK_BAD) {
+	if (p->panic || p->unclosed || p->tok.kind == TK_BAD || p->tok.kind == TK_TORN) {
 		p->panic = true;
 		return NULL;
 	}
@@ -258,7 +258,7 @@ static void parse_const(struct parser *p)
 	APPEND(p->prog->constants, c);
 }
 
-static void parse_source(struct program *prog, const struct source *src, unsigned includes);
+static void parse_source(struct program *prog, const struct source *src, const struct parser *outer);
 
 /* Relative to the file that includes. */
 static struct str include_path(struct parser *p, struct str name)
@@ -270,6 +270,14 @@ static struct str include_path(struct parser *p, struct str name)
 	if (!dir.len || (name.len && name.p[0] == '/'))
 		return name;
 	return arena_printf(&p->prog->arena, STR_FMT STR_FMT, STR_ARG(dir), STR_ARG(name));
+}
+
+static bool includes_itself(const struct parser *p, struct str path)
+{
+	for (; p; p = p->outer)
+		if (str_eq(p->lex.src->name, path))
+			return true;
+	return false;
 }
 
 static void parse_include(struct parser *p)
@@ -286,15 +294,15 @@ static void parse_include(struct parser *p)
 	parser_advance(p);
 	parser_take(p, TK_SEMI);
 	path = include_path(p, name->u.value.u.s);
-	if (p->includes >= MOST_INCLUDES) {
-		diag_add(&p->prog->diags, D_INCLUDE, t.span, "files include each other more than %d deep", MOST_INCLUDES);
+	if (includes_itself(p, path) || p->prog->sources.count >= MOST_FILES) {
+		diag_add(&p->prog->diags, D_INCLUDE, t.span, "`" STR_FMT "` includes itself, or there are more than %d files", STR_ARG(path), MOST_FILES);
 		return;
 	}
 	if (source_read(&p->prog->sources, path, &src)) {
 		diag_add(&p->prog->diags, D_FILE, t.span, "cannot read `" STR_FMT "`: %s", STR_ARG(path), strerror(errno));
 		return;
 	}
-	parse_source(p->prog, src, p->includes + 1);
+	parse_source(p->prog, src, p);
 }
 
 static void parse_table_fields(struct parser *p, struct table *t, struct span open)
@@ -421,10 +429,12 @@ static void parse_route_head(struct parser *p, struct route *r, const struct rou
 static void parse_route(struct parser *p, const struct route_form *form)
 {
 	struct route *r = PARSER_NEW(p, struct route);
+	size_t        errors;
 
 	r->kind = form->kind;
 	r->span = r->name_span = p->prev;
 	parse_route_head(p, r, form);
+	r->broken = p->panic;
 	r->span = span_join(r->span, p->prev);
 	if (p->panic)
 		parser_sync(p);
@@ -433,8 +443,10 @@ static void parse_route(struct parser *p, const struct route_form *form)
 		return;
 	}
 	p->calls = NULL;
+	errors = p->prog->diags.errors;
 	r->body = parse_block(p);
 	r->calls = p->calls;
+	r->broken = r->broken || p->prog->diags.errors != errors;
 	APPEND(p->prog->routes, r);
 	r->index = (unsigned)p->prog->route_count++;
 }
@@ -472,8 +484,8 @@ static void skip_foreign(struct parser *p)
 		depth += parser_at(p, TK_LBRACE);
 		if (parser_at(p, TK_RBRACE) && (!depth || --depth == 0))
 			ends = true;
-		if (!depth && !ends && span_line(p->prev) != span_line(p->tok.span) && route_form(p->tok.text))
-			return;
+		if (!depth && span_line(p->prev) != span_line(p->tok.span) && parser_at(p, TK_NAME))
+			return;	/* loadmodule "x" has no semicolon */
 		parser_advance(p);
 		if (ends)
 			return;
@@ -574,9 +586,9 @@ static void skip_block(struct parser *p)
 	} while (depth && !parser_at(p, TK_END));
 }
 
-static void parse_source(struct program *prog, const struct source *src, unsigned includes)
+static void parse_source(struct program *prog, const struct source *src, const struct parser *outer)
 {
-	struct parser p = { .prog = prog, .includes = includes };
+	struct parser p = { .prog = prog, .outer = outer };
 
 	lexer_init(&p.lex, src, 0, (uint32_t)src->text.len, &prog->diags);
 	if (str_starts(src->text, STR("\xEF\xBB\xBF")))
@@ -633,7 +645,7 @@ bool program_parse(struct program *p, struct str name, struct str text)
 		p->diags.no_memory = true;
 		return false;
 	}
-	parse_source(p, src, 0);
+	parse_source(p, src, NULL);
 	return !diags_failed(&p->diags);
 }
 
@@ -645,7 +657,7 @@ bool program_read(struct program *p, struct str path)
 		diag_add(&p->diags, D_FILE, (struct span){ 0 }, "cannot read `" STR_FMT "`: %s", STR_ARG(path), strerror(errno));
 		return false;
 	}
-	parse_source(p, src, 0);
+	parse_source(p, src, NULL);
 	return !diags_failed(&p->diags);
 }
 

@@ -8,7 +8,7 @@
 enum {
 	MOST_NESTING = 200,	/* blocks, parentheses and operators within each other: bounds the stack of every later pass, too */
 	MOST_LINKS = 1000,	/* operators of one statement, for the same reason: a + b + c + … is as deep as it is long */
-	MOST_INCLUDES = 50,
+	MOST_FILES = 1000,	/* of one configuration, counted as often as they are included */
 };
 struct parser {
 	struct program *prog;
@@ -20,7 +20,7 @@ struct parser {
 	bool            unclosed;	/* a missing } was reported: leave all blocks */
 	struct span     suspect;	/* the first { whose } stands further left than its line: the likely place of a missing } */
 	struct route_call *calls;	/* of the route being read */
-	unsigned        includes;	/* files around this one */
+	const struct parser *outer;	/* of the file that includes this one */
 	char            scratch[1024];	/* what nodes are made of when there is no memory: parsing has failed then */
 };
 

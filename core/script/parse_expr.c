@@ -386,8 +386,10 @@ static struct expr *parse_regex(struct parser *p)
 
 	p->tok = t;
 	parser_advance(p);
-	if (t.kind == TK_BAD)
+	if (t.kind == TK_TORN) {
+		p->panic = true;
 		return expr_new(p, EX_BAD, t.span);
+	}
 	err = regex_compile(t.text, t.flags, &p->prog->regexes, &re, &at, why, sizeof(why));
 	if (err == ERR_SYNTAX)
 		diag_add(&p->prog->diags, D_REGEX, (struct span){ t.span.src, t.span.at + 1 + (uint32_t)at, 1 }, "invalid regular expression: %s", why);
@@ -438,6 +440,10 @@ static struct expr *parse_primary(struct parser *p)
 		return parse_list(p);
 	case TK_SLASH:
 		return parse_regex(p);
+	case TK_TORN:
+		parser_advance(p);
+		p->panic = true;
+		return expr_new(p, EX_BAD, p->prev);
 	case TK_BAD:	/* reported by the lexer, as a mistake within one token */
 		parser_advance(p);
 		return expr_new(p, EX_BAD, p->prev);

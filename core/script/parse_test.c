@@ -51,15 +51,13 @@ static bool parse_code(struct parser *p, struct test_step *s, bool class_too)
 /* send INVITE from … to …; send 200 …; send reply 200 …; */
 static void parse_send(struct parser *p, struct test_step *s)
 {
-	struct span span;
-
 	s->kind = STEP_SEND;
 	if (parser_at_word(p, "reply") || parser_at(p, TK_VALUE)) {
 		if (parser_at_word(p, "reply"))
 			parser_advance(p);
 		if (!parse_code(p, s, false))
 			return;
-	} else if (!parser_name(p, "a method or a reply code", &s->method, &span))
+	} else if (!parser_name(p, "a method or a reply code", &s->method, &s->method_span))
 		return;
 	parse_attrs(p, s);
 }
@@ -82,6 +80,7 @@ static void parse_expect(struct parser *p, struct test_step *s)
 			any = any || parser_at_word(p, attrs[i]);
 		if (!any && parser_at(p, TK_NAME)) {
 			s->method = p->tok.text;
+			s->method_span = p->tok.span;
 			parser_advance(p);
 		}
 	} else if (parser_at_word(p, "nothing")) {

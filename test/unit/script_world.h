@@ -164,3 +164,25 @@ static inline struct check_env world_env(void)
 		.offering = world_offering, .nearest = world_nearest, .param = module_param_set, .getenv = world_getenv,
 	};
 }
+
+/* "1:23: E202 no route[TO_USR] | did you mean `TO_USER`?", a line for each. */
+static inline struct str world_brief(struct program *p)
+{
+	struct str all = STR("");
+
+	diags_sort(&p->diags);
+	for (const struct diag *g = p->diags.first; g; g = g->next)
+		all = arena_printf(&p->arena, STR_FMT "%u:%u: %s " STR_FMT "%s" STR_FMT "\n", STR_ARG(all), span_line(g->where), span_column(g->where),
+				   diag_code_text(g->code), STR_ARG(g->message), g->help.len ? " | " : "", STR_ARG(g->help));
+	return all;
+}
+
+static inline struct program *world_check(const char *text, bool *good)
+{
+	struct check_env env = world_env();
+	struct program  *p = program_new();
+	bool             parsed = program_parse(p, STR("x.cfg"), str_of(text));
+
+	*good = check_program(p, &env) && parsed;
+	return p;
+}
