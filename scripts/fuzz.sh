@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 seconds=${SECONDS_EACH:-60}
 shared=${SHARED:-../shared}
-targets=${*:-message uri frame via contact digest}
+targets=${*:-message uri frame via contact digest script}
 flags="-std=gnu17 -D_GNU_SOURCE -Icore -g -O1 -fno-strict-aliasing -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all"
 
 mkdir -p build/fuzz/crash
@@ -16,9 +16,16 @@ for t in $targets; do
 	if [ -d "$shared/corpus" ]; then
 		test/fuzz/seeds.py "$t" "$shared/corpus" "$seeds"
 	fi
+	sources="core/msg/*.c core/base/str.c core/base/arena.c core/base/buf.c" dict=sip libs=
+	if [ "$t" = script ]; then
+		cp test/fuzz/script-seeds/* "$seeds"
+		dict=script libs="-I. -lpcre2-8 -lcrypto -ljansson"
+		sources="core/script/parse*.c core/script/check*.c core/script/lex.c core/script/diag.c core/script/source.c core/script/regex.c
+			core/module/value.c core/module/param.c core/net/addr.c core/msg/*.c core/base/*.c"
+	fi
 	# shellcheck disable=SC2086
-	${FUZZ_CC:-clang} $flags -Itest/fuzz -o "build/fuzz/fuzz_$t" "test/fuzz/fuzz_$t.c" core/msg/*.c core/base/str.c core/base/arena.c core/base/buf.c
+	${FUZZ_CC:-clang} $flags -Itest/fuzz -o "build/fuzz/fuzz_$t" "test/fuzz/fuzz_$t.c" $sources $libs
 	echo "fuzz_$t: $seconds s"
 	"build/fuzz/fuzz_$t" -max_total_time="$seconds" -max_len=4096 -timeout=5 -print_final_stats=0 -verbosity=0 \
-		-artifact_prefix=build/fuzz/crash/"$t"- -dict=test/fuzz/sip.dict "build/fuzz/corpus/$t" "$seeds"
+		-artifact_prefix=build/fuzz/crash/"$t"- -dict=test/fuzz/$dict.dict "build/fuzz/corpus/$t" "$seeds"
 done

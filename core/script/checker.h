@@ -120,5 +120,5 @@ bool stmt_completes(const struct stmt *s);
 void check_modules(struct checker *c);
 void check_settings(struct checker *c);
 
-/* --- check_test.c --- */
+/* --- check_tests.c --- */
 void check_tests(struct checker *c);
