@@ -133,7 +133,8 @@ void diags_sort(struct diags *d)
 
 	for (struct diag *g = d->first; g && n < MOST_DIAGS; g = g->next)
 		all[n++] = g;
-	qsort(all, n, sizeof(all[0]), by_place);
+	if (n > 1)
+		qsort(all, n, sizeof(all[0]), by_place);
 	relink(d, all, n);
 }
 

@@ -238,7 +238,15 @@ static struct token number_token(struct lexer *l)
 }
 
 /* --- strings --- */
-/* From the opening quote at `at` to behind the closing one; 0 when the line ends first. Inside $( … ) of a "…" quotes nest. Not
+/* Is this the parenthesis of $( … ) or $name( … )? */
+static bool after_dollar(const char *p, uint32_t at)
+{
+	while (is_word(p[at - 1]))	/* ends at the opening quote at the latest */
+		at--;
+	return p[at - 1] == '$';
+}
+
+/* From the opening quote at `at` to behind the closing one; 0 when the line ends first. Inside $( … ) and $name( … ) of a "…" quotes nest. Not
  * recursive, so that no input can exhaust the stack: a quote within $( … ) ends at the next of its kind. */
 static uint32_t string_end(const struct lexer *l, uint32_t at, bool nesting)
 {
@@ -257,7 +265,7 @@ static uint32_t string_end(const struct lexer *l, uint32_t at, bool nesting)
 			inner = c;
 		else if (!depth && c == quote)
 			return i + 1;
-		else if (nesting && quote == '"' && (c == '(' && (depth || p[i - 1] == '$')))
+		else if (nesting && quote == '"' && c == '(' && (depth || after_dollar(p, i)))
 			depth++;
 		else if (depth && c == ')')
 			depth--;

@@ -94,7 +94,7 @@ static const struct mod_param registrar_params_[] = {
 	{ "max_expires", P_SECONDS, &seconds_, .min = 1, .max = 86400 }, { 0 },
 };
 static const struct mod_param forking_params_[] = { { "ring", P_CHOICE, &choice_, .choices = rings_ }, { 0 } };
-static const char *const      needs_location_[] = { "location", NULL };
+static const char *const      needs_location_[] = { "location", NULL }, *const needs_nobody_[] = { "nobody", NULL };
 
 /* The core and profile are loaded; the others when they are named. */
 static const struct module world_modules[] = {
@@ -104,6 +104,7 @@ static const struct module world_modules[] = {
 	{ .name = "registrar", .funcs = registrar_funcs_, .params = registrar_params_, .needs = needs_location_ },
 	{ .name = "location", .params = location_params_, .offers = "location" },
 	{ .name = "forking", .params = forking_params_ },
+	{ .name = "lonely", .needs = needs_nobody_ },
 };
 static struct {
 	const struct module *loaded[COUNT_OF(world_modules) + 1];
