@@ -148,11 +148,12 @@ void modules_stop(void);
 
 /* --- waiting --- */
 struct wait;
-/* Before starting something asynchronous: makes the request stateful, parks the run for at most `most_ms`. NULL: the run must end (return V_END): it was a
- * retransmission, or there is no room. Then start it and return V_SUSPEND. If time runs out, the run resumes with V_ERROR (503) and the later
- * call_resume() is ignored: the wait stays valid until call_resume() was called exactly once. */
+/* Before (or right after) starting something asynchronous: makes the request stateful, lets the run wait for at most `most_ms`. NULL: the run must
+ * end (return V_END): it was a retransmission, or there is no room and 503 has been sent. Then return V_SUSPEND; returning anything else takes the
+ * wait back, it must not be used any more. If time runs out, the run ends with 503 and the later call_resume() is ignored: the wait stays
+ * valid until call_resume() was called exactly once. */
 MUST_CHECK struct wait *call_suspend(struct call *c, uint32_t most_ms);
-/* From the loop, in the same worker, never from within the function that suspended. V_OK with the result, V_END, or V_ERROR. */
+/* In the same worker, from the loop or from within the function that then returns V_SUSPEND. V_OK with the result, V_END, or V_ERROR. */
 void call_resume(struct wait *w, enum verdict v, struct value result);
 /* The run's arena, for building the result before call_resume(); NULL when the run is gone (its time ran out). */
 struct request *wait_request(struct wait *w);

@@ -7,6 +7,7 @@
 #include "module/module.h"
 #include "script/run.h"
 #include "script/sim.h"
+#include "shm/shm.h"
 
 /* --- a module of functions that answer, wait and fail --- */
 
@@ -358,6 +359,25 @@ TEST(a_retransmission_meets_the_transaction_of_the_parked_run)
 	request_send("MESSAGE", "sip:bob@example.org", "one");
 	CHECK_INT(script_runs_parked(), 1);
 	CHECK_INT(world.count, 1);
+	stop();
+}
+
+TEST(without_shared_memory_a_wait_is_answered_503)
+{
+	serve("request_route { let x = later(\"x\"); send_reply(200, x); }");
+	for (unsigned n = 1; n < 4; n++) {
+		struct str reply;
+		char       id[8];
+
+		snprintf(id, sizeof(id), "m%u", n);
+		shm_fail_after(n);
+		request_send("MESSAGE", "sip:bob@example.org", id);
+		shm_fail_after(0);
+		reply = await("SIP/2.0 ");
+		CHECK(has(reply, "SIP/2.0 503 ") || has(reply, "SIP/2.0 200 x"));
+		CHECK(n > 1 || has(reply, "SIP/2.0 503 "));
+		CHECK_INT(script_runs_parked(), 0);
+	}
 	stop();
 }
 
