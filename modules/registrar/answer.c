@@ -14,6 +14,25 @@ void date_write(int64_t unix_s, struct buf *out)
 		   tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
+/* The Date of this second, made once (private to the process). */
+static struct {
+	int64_t at;
+	size_t  len;
+	char    text[40];
+} date;
+
+static struct str date_of(int64_t unix_s)
+{
+	struct buf out = buf_on(date.text, sizeof(date.text));
+
+	if (date.len && date.at == unix_s)
+		return str_n(date.text, date.len);
+	date_write(unix_s, &out);
+	date.at = unix_s;
+	date.len = out.len;
+	return buf_str(&out);
+}
+
 static void contact_write(const struct binding *b, int64_t now_unix, struct buf *out)
 {
 	BUF_LIT(out, "Contact: <");
@@ -71,7 +90,7 @@ struct str answer_headers(struct request *r, const struct registration *reg, con
 	for (const struct binding *b = list; b; b = b->next)
 		contact_write(b, now_unix, &out);
 	BUF_LIT(&out, "Date: ");
-	date_write(now_unix, &out);
+	buf_add(&out, date_of(now_unix));
 	BUF_LIT(&out, "\r\n");
 	if (reg->path)
 		path_write(&r->msg, &out);

@@ -19,6 +19,7 @@ static struct {
 	struct arena   arena;
 	struct binding *list;		/* what it finds */
 	enum err       find_err, save_err;
+	bool           durable;
 	unsigned       saves;
 	struct location_save saved;	/* the last one */
 	char           saved_text[4096];	/* "aor call-id cseq[ *]: contact;expires;q;instance;reg;path …" */
@@ -53,7 +54,7 @@ static enum err fake_save(const struct location_save *s, bool *now, void (*done)
 {
 	struct buf out = buf_on(w.saved_text, sizeof(w.saved_text) - 1);
 
-	CHECK(done && arg);
+	CHECK(!done == !w.durable && !arg == !w.durable);
 	w.saves++;
 	w.saved = *s;
 	buf_printf(&out, STR_FMT " " STR_FMT " %u%s", STR_ARG(s->aor), STR_ARG(s->call_id), s->cseq, s->remove_all ? " *" : "");
@@ -70,7 +71,12 @@ static enum err fake_save(const struct location_save *s, bool *now, void (*done)
 	return w.save_err;
 }
 
-static const struct location_service fake_location = { .find = fake_find, .save = fake_save };
+static bool fake_durable(void)
+{
+	return w.durable;
+}
+
+static const struct location_service fake_location = { .find = fake_find, .save = fake_save, .durable = fake_durable };
 
 static void list_targets(const struct request *r)
 {
@@ -306,6 +312,7 @@ TEST(what_the_store_refuses_is_told)
 		setup();
 		w.save_err = rows[i].save;
 		w.find_err = rows[i].find;
+		w.durable = i % 2;
 		log_redirect(swallow);
 		reg("Contact: <sip:a@h>\r\n");
 		CHECK(status_is(rows[i].status) && sent_has(rows[i].header) && w.verdict == V_OK && !w.result.u.b);

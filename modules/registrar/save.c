@@ -68,7 +68,16 @@ static void committed(void *arg, enum err err)
 	free(k);
 }
 
-static enum verdict save(struct call *c, struct registration *reg)
+/* Into memory only. */
+static enum verdict save_now(struct call *c, struct registration *reg)
+{
+	bool     now;
+	enum err err = registrar_cfg.location->save(&reg->save, &now, NULL, NULL);
+
+	return err ? refused(c, c->req, err) : accepted(c, c->req, reg);
+}
+
+static enum verdict save_durably(struct call *c, struct registration *reg)
 {
 	struct commit *k = malloc(sizeof(*k));
 	bool           now = true;
@@ -105,5 +114,7 @@ enum verdict fn_save(struct call *c)
 		counter_inc(&registrar_refused);
 		return answer(c, r, no.status, no.reason, no.headers);
 	}
-	return reg->fetch ? accepted(c, r, reg) : save(c, reg);
+	if (reg->fetch)
+		return accepted(c, r, reg);
+	return registrar_cfg.location->durable() ? save_durably(c, reg) : save_now(c, reg);
 }
