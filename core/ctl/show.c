@@ -120,10 +120,10 @@ static void put_cell(struct str s, size_t width, bool right, bool last)
 
 /* --- keys --- */
 
-/* "start_unix" is read "start". */
+/* "start_unix" is read "start": the cell says the rest. */
 static struct str key_words(struct arena *a, const char *key, bool upper)
 {
-	static const char *const ends[] = { "_unix", "_s" };
+	static const char *const ends[] = { "_unix", "_s", "_bytes" };
 	struct str               k = str_of(key), copy;
 
 	for (size_t i = 0; i < COUNT_OF(ends); i++)

@@ -39,7 +39,7 @@ static void put_processes(struct json_out *o)
 		json_put_text(o, "role", str_n(p->role, strnlen(p->role, sizeof(p->role))));
 		json_put_int(o, "pid", p->pid);
 		json_put_int(o, "slot", i);
-		json_put_int(o, "started", p->incarnation);
+		json_put_int(o, "starts", p->incarnation);
 		json_close_object(o);
 	}
 	json_close_list(o);
