@@ -8,7 +8,7 @@
 
 #define COLUMNS "aor, contact, expires_unix - $2, q, received, user_agent, path, instance, reg_id, call_id, cseq"
 static const char *const names[] = { "aor", "contact", "expires_s", "q", "received", "user_agent", "path", "instance", "reg_id", "call_id", "cseq" };
-static const char        for_list[] = "aor,contact,expires_s,expires,received,user_agent";
+static const char        for_list[] = "aor,contact,expires_s,received,user_agent";
 
 static struct str params_of(struct ctl *c, struct str aor, const char *contact)
 {

@@ -30,7 +30,7 @@ static void put_binding(struct json_out *j, struct str aor, const struct binding
 	json_open_object(j, NULL);
 	json_put_text(j, "aor", aor);
 	json_put_text(j, "contact", b->contact);
-	json_put_int(j, "expires", b->expires_unix - clock_unix());
+	json_put_int(j, "expires_s", b->expires_unix - clock_unix());
 	json_put_int(j, "q", b->q);
 	if (b->received.via)
 		json_put_text(j, "received", addr_text(&b->received.peer, room));

@@ -386,7 +386,7 @@ TEST(the_commands_list_show_and_remove)
 	CHECK_INT(save((struct one){ "sip:a@h2", "c2", 1, 60, 1000 }), OK);
 	CHECK(str_find_str(run_command("list", ""), STR("\"total\":2")) >= 0);
 	CHECK(str_find_str(run_command("list", "{\"limit\":1}"), STR("\"contact\":\"sip:a@h1\"")) >= 0);	/* a bucket is never cut */
-	CHECK(str_find_str(run_command("show", "{\"aor\":\"alice@example.org\"}"), STR("\"expires\":60,\"q\":500")) >= 0);
+	CHECK(str_find_str(run_command("show", "{\"aor\":\"alice@example.org\"}"), STR("\"expires_s\":60,\"q\":500")) >= 0);
 	CHECK_STR(run_command("show", "{\"aor\":\"nobody@example.org\"}"), "{\"bindings\":[]}");
 	CHECK(str_starts(run_command("show", "{}"), STR("\"aor\" must be")));
 	CHECK_STR(run_command("remove", "{\"aor\":\"sip:alice@EXAMPLE.org\",\"contact\":\"sip:a@h1\"}"), "{\"removed\":1}");
