@@ -197,6 +197,24 @@ static const struct mistake mistakes[] = {
 	{ "request_route { xlog(\"a\\qb\"); drop; }",
 	  "1:24: E103 `\\q` is no escape | the escapes are \\n \\r \\t \\\" \\' \\\\ \\$ and \\xHH\n" },
 
+	/* null is not taken for a value */
+	{ "request_route { let u = profile($ru); if (u) { u = profile($ru); xlog(u.name); } drop; }",
+	  "1:71: E309 this profile may be null here | say what then: `u ?\? send_reply(404)`, or `if (u) { … }`\n" },
+	{ "request_route { let u = profile($ru); if (!u) drop; for (x in [1, 2]) { xlog(x); xlog(u.name); u = profile($ru); } drop; }",
+	  "1:87: E309 this profile may be null here | say what then: `u ?\? send_reply(404)`, or `if (u) { … }`\n" },
+	{ "request_route { let u = profile($ru); if (!u) drop; if (is_local($rd)) { for (x in [1]) { xlog(x); u = profile($ru); } } xlog(u.name); drop; }",
+	  "1:127: E309 this profile may be null here | say what then: `u ?\? send_reply(404)`, or `if (u) { … }`\n" },
+	{ "request_route { let u = profile($ru); if (u || is_local($rd)) xlog(u.name); drop; }",
+	  "1:68: E309 this profile may be null here | say what then: `u ?\? send_reply(404)`, or `if (u) { … }`\n" },
+	{ "request_route { let x = \"a\"; x = $ua; xlog(x); drop; }",
+	  "1:34: E309 `x` is never null, this may be | give a default: `$ua ?\? …`\n" },
+	{ "request_route { let n = route(F); xlog(n + 1); drop; }\nroute[F] { if (is_local($rd)) return 1; }",
+	  "1:40: E309 this operand of `+` may be null | give a default: `n ?\? …`\n" },
+	{ "request_route { let n = route(F); xlog(n); drop; }\nroute[F] { xlog(1); }",
+	  "1:25: E313 this gives no value\n" },
+	{ "request_route { route(F); drop; }\nroute[F] { if (is_local($rd)) return 1; return \"a\"; }",
+	  "2:48: E315 route[F] returns int elsewhere, here string\n" },
+
 	/* a reply code that is no reply code */
 	{ "request_route { send_reply(99); drop; }",
 	  "1:28: E312 99 is no reply code: they are 100 to 699\n" },
