@@ -129,6 +129,7 @@ int control_run(const struct process_plan *p)
 	if (!l || control_start(l, p->control, why, sizeof(why)))
 		return failed("control", why);
 	loop_run(l);
+	control_stop();
 	loop_free(l);
 	return 0;
 }
