@@ -24,7 +24,7 @@ enum err privileges_drop(const char *user, const char *group, char *why, size_t 
 		return no_such("group", group, why, cap);
 	if (!pw && !gr)
 		return OK;
-	gid = gr ? gr->gr_gid : pw->pw_gid;
+	gid = gr ? gr->gr_gid : pw ? pw->pw_gid : getgid();
 	if ((pw && initgroups(user, gid)) || setresgid(gid, gid, gid) || (pw && setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid))) {
 		snprintf(why, cap, "cannot become user `%s`: %s; start as root, or leave the setting `user` out", user ? user : "-", strerror(errno));
 		return ERR_IO;
