@@ -53,7 +53,7 @@ define module
 $(3)/modules/$(1).so: $(patsubst %.c,$(B)/obj/$(2)/%.o,$(call mod_src,$(1)))
 	@mkdir -p $$(@D)
 	@echo "  $$(@:$(B)/%=%)"
-	@$$(CC) $$(LDFLAGS_$(2)) -shared -o $$@ $$^
+	@$$(CC) $$(LDFLAGS_$(2)) -shared -Wl,-Bsymbolic -o $$@ $$^
 endef
 $(foreach m,$(MODULES),$(eval $(call module,$(m),rel,$(B)))$(eval $(call module,$(m),san,$(B)/san)))
 

@@ -7,6 +7,7 @@ enum algorithm { ALG_SHA256, ALG_MD5, ALG_COUNT };	/* also the order of the choi
 
 struct auth_cfg {
 	uint32_t algorithms;	/* P_CHOICES: nibbles, the most preferred lowest, algorithm + 1 each */
+	struct str md5_only;	/* beginnings of User-Agent values, separated by commas */
 	uint32_t nonce_expire_s;
 	int64_t  replay_window;
 	bool     require_qop, check_to;
@@ -62,8 +63,12 @@ struct asking {
 	const char   *challenge;
 };
 const struct asking *asking_for(enum method m);
+/* What to offer to a client that says it is `agent` (its User-Agent, may be empty), as auth_cfg.algorithms. Old clients that are known to give up
+ * at a challenge with SHA-256, although one with MD5 stands beside it, are offered MD5 alone, if it is offered at all. Nothing is lost by believing
+ * the name: who may choose MD5 needs no false one. */
+uint32_t algorithms_for(struct str agent);
 /* The header fields of a challenge, one an algorithm, the preferred first (RFC 8760 §2.3). */
-MUST_CHECK enum err challenge_write(const struct asking *as, struct str realm, bool stale, struct buf *out);
+MUST_CHECK enum err challenge_write(const struct asking *as, uint32_t algorithms, struct str realm, bool stale, struct buf *out);
 /* One question to the store about one request. */
 struct attempt {
 	struct wait         *wait;	/* NULL: nobody waits any more */

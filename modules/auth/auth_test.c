@@ -241,7 +241,7 @@ TEST(each_algorithm_is_a_challenge_the_preferred_first)
 	struct str nonce;
 
 	setup();	/* RFC 8760 §2.3, §2.6 item 8 */
-	CHECK_INT(challenge_write(asking_for(M_REGISTER), STR("example.org"), false, &out), OK);
+	CHECK_INT(challenge_write(asking_for(M_REGISTER), auth_cfg.algorithms, STR("example.org"), false, &out), OK);
 	nonce = str_n(room + sizeof("WWW-Authenticate: Digest realm=\"example.org\", nonce=\"") - 1, NONCE_HEX);
 	snprintf(want, sizeof(want),
 		 "WWW-Authenticate: Digest realm=\"example.org\", nonce=\"" STR_FMT "\", algorithm=SHA-256, qop=\"auth\"\r\n"
@@ -250,10 +250,26 @@ TEST(each_algorithm_is_a_challenge_the_preferred_first)
 	CHECK_STR(buf_str(&out), want);
 	auth_cfg.algorithms = 0x2;
 	out = buf_on(room, sizeof(room));
-	CHECK_INT(challenge_write(asking_for(M_INVITE), STR("h"), true, &out), OK);
+	CHECK_INT(challenge_write(asking_for(M_INVITE), auth_cfg.algorithms, STR("h"), true, &out), OK);
 	CHECK(str_starts(buf_str(&out), STR("Proxy-Authenticate: Digest realm=\"h\", nonce=\"")));
 	CHECK(str_ends(buf_str(&out), STR("\", algorithm=MD5, qop=\"auth\", stale=true\r\n")));
-	CHECK_INT(challenge_write(asking_for(M_INVITE), STR("h"), true, &small), ERR_LIMIT);
+	CHECK_INT(challenge_write(asking_for(M_INVITE), auth_cfg.algorithms, STR("h"), true, &small), ERR_LIMIT);
+	teardown();
+}
+
+TEST(clients_that_stumble_over_sha256_are_offered_md5_alone)
+{
+	static const struct { const char *agent; bool md5_alone; } rows[] = {
+		{ "baresip v1.0.0 (x86_64/linux)", true }, { "BARESIP v0.6", true }, { "SIPp", true },
+		{ "baresip v3.1.0", false }, { "Linphone/5", false }, { "", false }, { "my baresip v1", false },
+	};
+
+	setup();
+	auth_cfg.md5_only = STR("baresip v0, baresip v1,SIPp,");
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		CHECK_ROW((algorithms_for(str_of(rows[i].agent)) == 0x2) == rows[i].md5_alone, rows[i].agent);
+	auth_cfg.algorithms = 0x1;	/* an operator who has ruled MD5 out means it */
+	CHECK_INT(algorithms_for(STR("SIPp")), 0x1);
 	teardown();
 }
 

@@ -13,7 +13,8 @@ static enum verdict challenge(struct request *r, const struct asking *as, struct
 {
 	char       room[2 * (MOST_REALM + NONCE_HEX + 128)];
 	struct buf headers = buf_on(room, sizeof(room));
-	enum err   err = challenge_write(as, realm, stale, &headers);
+	struct hdr *agent = r->msg.first[H_USER_AGENT];
+	enum err   err = challenge_write(as, algorithms_for(agent ? agent->body : STR_NONE), realm, stale, &headers);
 
 	if (err) {
 		log_error(&r->c, "cannot challenge error=%s", err_name(err));

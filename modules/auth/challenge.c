@@ -8,14 +8,35 @@ const struct asking *asking_for(enum method m)
 	return m == M_REGISTER ? &as_registrar : &as_proxy;
 }
 
-enum err challenge_write(const struct asking *as, struct str realm, bool stale, struct buf *out)
+static bool offers_md5(void)
+{
+	for (uint32_t left = auth_cfg.algorithms; left; left >>= 4)
+		if ((left & 15) == ALG_MD5 + 1)
+			return true;
+	return false;
+}
+
+uint32_t algorithms_for(struct str agent)
+{
+	struct str rest = auth_cfg.md5_only;
+
+	while (agent.len && rest.len) {
+		struct str start = str_trim(str_take_until(&rest, ','));
+
+		if (start.len && str_istarts(agent, start) && offers_md5())
+			return ALG_MD5 + 1;
+	}
+	return auth_cfg.algorithms;
+}
+
+enum err challenge_write(const struct asking *as, uint32_t algorithms, struct str realm, bool stale, struct buf *out)
 {
 	char     nonce[NONCE_HEX];
 	enum err err = nonce_make(realm, nonce);
 
 	if (err)
 		return err;
-	for (uint32_t left = auth_cfg.algorithms; left; left >>= 4) {
+	for (uint32_t left = algorithms; left; left >>= 4) {
 		buf_add(out, str_of(as->challenge));
 		BUF_LIT(out, ": Digest realm=\"");
 		buf_add(out, realm);

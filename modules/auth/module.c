@@ -9,6 +9,8 @@ static const char *const algorithm_choices[] = { "SHA-256", "MD5", NULL };	/* in
 static const struct mod_param params[] = {
 	{ "algorithms", P_CHOICES, &auth_cfg.algorithms, "[SHA-256, MD5]", 0, 0, algorithm_choices,
 	  "offered to clients, the preferred first (RFC 8760)", true },
+	{ "md5_only", P_STR, &auth_cfg.md5_only, "\"baresip v0, baresip v1, baresip v2, SIPp\"", 0, 0, NULL,
+	  "beginnings of User-Agent values, separated by commas, of clients that fail where SHA-256 is offered beside MD5", true },
 	{ "nonce_expire", P_SECONDS, &auth_cfg.nonce_expire_s, "5m", 10, 86400, NULL,
 	  "how long a challenge may be answered and its nonce used again", true },
 	{ "replay_window", P_INT, &auth_cfg.replay_window, "65536", 64, 16777216, NULL,
