@@ -65,7 +65,7 @@ class Adapter(Server):
         """Bytes of shared memory in use, by the server's own books."""
         r = subprocess.run([CTL, "--socket", self.work.path("sipario.sock"), "--json", "memory"], capture_output=True, text=True, timeout=20)
         try:
-            used = json.loads(r.stdout).get("used_bytes")
+            d = json.loads(r.stdout)
         except ValueError:
-            used = None
-        return {} if used is None else {"shm_used": used, "shm_real_used": used}
+            return {}
+        return {"shm_used": sum(o["bytes"] for o in d["owners"]), "shm_real_used": d["taken_bytes"] - d["free_bytes"]}
