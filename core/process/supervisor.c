@@ -81,6 +81,7 @@ static void fork_child(unsigned slot)
 		if (prctl(PR_SET_PDEATHSIG, SIGTERM) || getppid() != parent)
 			_exit(1);
 		log_set_role(role_of(slot, role));
+		prctl(PR_SET_NAME, role);	/* ps and top show who is who */
 		random_forked();
 		clock_tick();
 		proc_enter(slot, role);

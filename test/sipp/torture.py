@@ -116,7 +116,7 @@ def allowed(entry, raw):
             words |= {408, 500, 503, "drop"}
         if raw.startswith(b"OPTIONS"):
             words.add(200)
-        if re.search(rb"(?im)^(?:to|t)[ \t]*:[^\r]*;\s*tag\s*=", raw):   # within a dialog that did not come through here: never an open relay
+        if re.search(rb"(?im)^(?:to|t)[ \t]*:(?:[^\r]|\r\n[ \t])*;\s*tag\s*=", raw):   # within a dialog that did not come through here: never an open relay
             words.add(481)
     return words
 
