@@ -36,6 +36,7 @@ struct options {
 static struct {
 	struct process_plan plan;
 	struct arena        arena;	/* boot lifetime */
+	struct script      *script;	/* boot lifetime */
 } server;
 
 static void print_version(void)
@@ -254,7 +255,6 @@ int main(int argc, char **argv)
 {
 	struct options        o = { 0 };
 	struct script_options so;
-	struct script        *s;
 	struct str            report = STR_NONE;
 	char                  why[WHY_BYTES] = "";
 
@@ -267,15 +267,13 @@ int main(int argc, char **argv)
 	if (script_boot())
 		return cannot("out of memory");
 	so = (struct script_options){ .defines = o.define, .define_count = o.defines, .colour = isatty(STDERR_FILENO) };
-	s = script_load(o.file, &so, &server.arena, &report);
+	server.script = script_load(o.file, &so, &server.arena, &report);
 	fprintf(stderr, STR_FMT, STR_ARG(report));
-	if (!s)
+	if (!server.script)
 		return EXIT_BAD_SCRIPT;
-	if (script_apply(s, why, sizeof(why)))
+	if (script_apply(server.script, why, sizeof(why)))
 		return cannot(why);
-	if (o.check) {
-		script_free(s);
+	if (o.check)
 		return 0;
-	}
-	return o.test ? run_tests(s) : serve(s);
+	return o.test ? run_tests(server.script) : serve(server.script);
 }
