@@ -3,16 +3,28 @@
 
 enum { RECENT = 256, BRANCH_ID_BYTES = 48 };
 
-/* Requests that this process has sent lately. ICMP errors come within milliseconds, to the process that sent; to look
- * through the whole table for each would let a peer that refuses packets slow everybody down. */
-static struct {
+/* Requests that a process has sent lately. ICMP errors come within milliseconds, but to whichever worker the kernel picks among the sockets
+ * of one port, hence shared memory; to look through the whole table for each would let a peer that refuses packets slow everybody down.
+ * Written by its own process alone, without a lock: a torn read leads to no branch, or to one with another peer. */
+struct recent {
 	struct {
 		uint64_t    id;
 		unsigned    index;
 		struct addr peer;
 	} at[RECENT];
 	unsigned next;
-} recent;
+};
+static struct {
+	struct recent *of;	/* one a process slot, shared */
+	unsigned       procs;
+} sent;
+
+enum err branch_boot(void)
+{
+	sent.procs = proc_count();
+	sent.of = shm_zalloc(tm_owner(), sent.procs * sizeof(*sent.of));
+	return sent.of ? OK : ERR_NOMEM;
+}
 
 /* --- branch ids: z9hG4bK s, 16 hexadecimal digits of the transaction, a dot, the index of the branch --- */
 
@@ -145,10 +157,12 @@ static bool start(struct trans *t, struct branch *b)
 
 static void remember(uint64_t id, unsigned index, const struct addr *peer)
 {
-	recent.at[recent.next].id = id;
-	recent.at[recent.next].index = index;
-	recent.at[recent.next].peer = *peer;
-	recent.next = (recent.next + 1) % RECENT;
+	struct recent *r = &sent.of[proc_self()];
+
+	r->at[r->next].id = id;
+	r->at[r->next].index = index;
+	r->at[r->next].peer = *peer;
+	r->next = (r->next + 1) % RECENT;
 }
 
 static struct str built(struct trans *t, struct ctx *c, unsigned index, tm_build *build, void *arg, size_t bound)
@@ -366,19 +380,19 @@ bool tm_response(struct ctx *c, struct msg *m, const struct flow *from)
 
 /* --- what does not come back --- */
 
-static void unreachable_locked(struct trans *t, unsigned index, struct acts *a)
+static void unreachable_locked(struct trans *t, unsigned index, const struct addr *peer, struct acts *a)
 {
 	struct branch *b = branch_at(t, index);
 	uint32_t       todo;
 
-	if (!b || !machine_open(&b->m))
+	if (!b || !machine_open(&b->m) || !addr_eq(&b->to.peer, peer))
 		return;
 	todo = machine_feed(&b->m, EV_TRANSPORT_ERROR, trans_now(t));
 	if (todo & DO_FAILED)
 		gave_up_locked(t, b, a, todo);
 }
 
-static void branch_unreachable(uint64_t id, unsigned index)
+static void branch_unreachable(uint64_t id, unsigned index, const struct addr *peer)
 {
 	struct trans  *t = table_find_id(id);
 	struct scratch s;
@@ -389,7 +403,7 @@ static void branch_unreachable(uint64_t id, unsigned index)
 	scratch_init(&s);
 	acts_init(&a, &s.c, t);
 	lock(&t->lock);
-	unreachable_locked(t, index, &a);
+	unreachable_locked(t, index, peer, &a);
 	deadline_set_locked(t);
 	unlock(&t->lock);
 	acts_run(&a);
@@ -399,9 +413,10 @@ static void branch_unreachable(uint64_t id, unsigned index)
 
 void tm_unreachable(const struct flow *to)
 {
-	for (unsigned i = 0; i < RECENT; i++)
-		if (recent.at[i].id && addr_eq(&recent.at[i].peer, &to->peer))
-			branch_unreachable(recent.at[i].id, recent.at[i].index);
+	for (unsigned p = 0; p < sent.procs; p++)
+		for (unsigned i = 0; i < RECENT; i++)
+			if (sent.of[p].at[i].id && addr_eq(&sent.of[p].at[i].peer, &to->peer))
+				branch_unreachable(sent.of[p].at[i].id, sent.of[p].at[i].index, &to->peer);
 }
 
 static void branch_timer_locked(struct trans *t, struct branch *b, struct acts *a, enum tm_event ev, uint32_t now)

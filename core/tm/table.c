@@ -61,7 +61,7 @@ enum err tm_boot(unsigned buckets)
 		lock_init(&tab.bucket[i].lock, RANK_TM_BUCKET);
 		list_init(&tab.bucket[i].chain);
 	}
-	return OK;
+	return branch_boot();
 }
 
 shm_owner tm_owner(void)

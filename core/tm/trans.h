@@ -194,6 +194,8 @@ static inline bool server_is_final(const struct trans *t)
 }
 
 /* --- branch.c --- */
+/* The part of tm_boot() that branches need. */
+MUST_CHECK enum err branch_boot(void);
 struct branch *branch_at(const struct trans *t, unsigned index);
 /* Its answer still counts for the present round? */
 static inline bool branch_counts(const struct trans *t, const struct branch *b)
