@@ -47,3 +47,9 @@ struct location_service {
 	enum err (*save)(const struct location_save *s, bool *now, void (*done)(void *arg, enum err err), void *arg);
 	bool (*durable)(void);
 };
+
+/* "registrar": the phones of a user of ours (RFC 3261 §16.5). */
+struct registrar_service {
+	/* The contacts bound to that URI become the target set; *found false: there are none. ERR_NOMEM. */
+	enum err (*lookup)(struct request *r, const struct uri *u, bool *found);
+};

@@ -1,4 +1,5 @@
 /* relay() and forward(). */
+#include "module/services.h"
 #include "script/builtin.h"
 
 static const struct field answer_fields[] = {
@@ -55,6 +56,23 @@ static void started(void *arg, const struct tm_outcome *out)
 	call_resume(arg, V_END, V_NULL);
 }
 
+/* A Request-URI of a domain of ours names a user, not a place to send to: where the script has not said more, as after `$ru = user.forward_busy`, its
+ * contacts are the target set (RFC 3261 §16.5). False: the user has none and the caller has been told. */
+static bool targets_known(struct request *r)
+{
+	const struct registrar_service *registrar = module_service("registrar");
+	const struct uri               *u = msg_ruri(&r->msg);
+	bool                            found = true;
+
+	if (!registrar || r->targets || r->dst.len || r->msg.first[H_ROUTE] || !u || !u->has_user || !proxy_is_self(u))
+		return true;
+	if (!registrar->lookup(r, u, &found) && found)
+		return true;
+	if (request_reply(r, found ? 500 : 480, STR_NONE, STR_NONE))
+		log_error(&r->c, "no memory to answer");
+	return false;
+}
+
 enum verdict fn_relay(struct call *c)
 {
 	const struct value *timeout = &c->argv[ARG_TIMEOUT], *to = &c->argv[ARG_TO];
@@ -69,6 +87,8 @@ enum verdict fn_relay(struct call *c)
 		log_warn(c->c, "relay() after a final answer refused");
 		return V_END;
 	}
+	if (to->type == T_NULL && !targets_known(c->req))
+		return V_END;
 	if (c->wanted && !wait_room(c->run))
 		return V_END;
 	w = wait_new(c->run);

@@ -52,26 +52,32 @@ static bool wanted_uri(struct call *c, struct uri *out)
 	return ruri;
 }
 
+enum err registrar_lookup(struct request *r, const struct uri *u, bool *found)
+{
+	struct binding *list = NULL;
+	struct str      aor = aor_of(&r->arena, u);
+	bool            any = false;
+
+	if (!aor.p || registrar_cfg.location->find(&r->arena, aor, &list))
+		return ERR_NOMEM;
+	request_clear_targets(r);
+	for (const struct binding *b = list; b; b = b->next)
+		any |= add(r, b, u->scheme == URI_SIPS);
+	counter_inc(any ? &registrar_found : &registrar_not_found);
+	*found = any;
+	return OK;
+}
+
 enum verdict fn_lookup(struct call *c)
 {
 	struct request *r = c->req;
-	struct binding *list = NULL;
-	struct str      aor;
 	struct uri      u;
 	bool            found = false;
 
-	c->result = value_bool(false);
-	if (!wanted_uri(c, &u))
-		return V_OK;
-	aor = aor_of(&r->arena, &u);
-	if (!aor.p || registrar_cfg.location->find(&r->arena, aor, &list)) {
+	if (wanted_uri(c, &u) && registrar_lookup(r, &u, &found)) {
 		log_error(&r->c, "no memory to look up contacts");
 		return V_ERROR;
 	}
-	request_clear_targets(r);
-	for (const struct binding *b = list; b; b = b->next)
-		found |= add(r, b, u.scheme == URI_SIPS);
-	counter_inc(found ? &registrar_found : &registrar_not_found);
 	c->result = value_bool(found);
 	return V_OK;
 }

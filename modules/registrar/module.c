@@ -50,9 +50,11 @@ static enum err start(char *why)
 	return OK;
 }
 
+static const struct registrar_service service = { .lookup = registrar_lookup };
+
 static const char *const needs[] = { "location", NULL };
 
 const struct module module = {
 	.abi = MODULE_ABI, .name = "registrar", .help = "REGISTER requests, and the contacts known through them (RFC 3261 §10)",
-	.needs = needs, .params = params, .funcs = funcs, .counters = counters, .configure = configure, .start = start,
+	.needs = needs, .offers = "registrar", .service = &service, .params = params, .funcs = funcs, .counters = counters, .configure = configure, .start = start,
 };

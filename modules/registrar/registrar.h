@@ -42,5 +42,6 @@ void date_write(int64_t unix_s, struct buf *out);
 /* --- save.c, lookup.c --- */
 enum verdict fn_save(struct call *c);
 enum verdict fn_lookup(struct call *c);
+enum err registrar_lookup(struct request *r, const struct uri *u, bool *found);	/* services.h */
 /* Must a request for that contact go back to where its REGISTER came from? */
 bool contact_needs_flow(const struct binding *b, const struct uri *contact);

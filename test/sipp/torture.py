@@ -66,11 +66,11 @@ class Ears:
     """Sockets that collect what arrives: the client's and the sink's, more of the client's as messages name other ports."""
 
     def __init__(self):
-        self.socks, self.client, self.sink = {}, [], []
+        self.socks, self.client, self.sink, self.sinks = {}, [], [], set()
         self.listen(CLIENT, 5060)
-        self.listen(SINK, 5060)
+        self.listen(SINK, 5060, sink=True)
 
-    def listen(self, host, port):
+    def listen(self, host, port, sink=False):
         if (host, port) not in self.socks:
             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             try:
@@ -80,16 +80,17 @@ class Ears:
                 raise Skip(f"{host}:{port} cannot be had: {e}")
             s.setblocking(False)
             self.socks[(host, port)] = s
+            self.sinks |= {s} if sink else set()
         return self.socks[(host, port)]
 
     def gather(self):
-        for (host, _), s in self.socks.items():
+        for s in self.socks.values():
             while True:
                 try:
                     raw = s.recv(65536)
                 except OSError:
                     break
-                (self.sink if host == SINK else self.client).append(raw)
+                (self.sink if s in self.sinks else self.client).append(raw)
 
     def close(self):
         for s in self.socks.values():
@@ -157,6 +158,8 @@ def torture(b, folder):
             raw = f.read()
         transport, port = sent_by_port(raw)
         ears.listen(CLIENT, port)
+        for host, there in re.findall(rb"(?im)^Route:.*<sip:(127[.\d]+):(\d+)>", raw):
+            ears.listen(host.decode(), int(there), sink=True)
         ears.gather()
         m = re.search(rb"(?im)^(?:call-id|i)[ \t]*:\s*(\S+)", raw)
         n = len(ears.client), len(ears.sink)
