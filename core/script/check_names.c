@@ -82,6 +82,8 @@ static const struct foreign {
 	{ "t_is_canceled", "write `let a = relay(); if (a.cancelled) …`" },
 	{ "t_was_cancelled", "write `let a = relay(); if (a.cancelled) …`" },
 	{ "t_branch_timeout", "write `let a = relay(timeout = 30s); if (a.code == 408) …`" },
+	{ "t_any_timeout", "write `let a = relay(timeout = 30s); if (a.code == 408) …`" },
+	{ "t_is_set", "what a `relay(on_branch = NAME, on_reply = NAME)` is given holds for that relay alone" },
 	{ "t_set_fr", "write `relay(timeout = 30s)`" },
 	{ "t_next_contacts", "write `relay()` once: the module forking decides who rings when" },
 	{ "t_load_contacts", "write `relay()` once: the module forking decides who rings when" },
@@ -201,6 +203,7 @@ static const char *foreign_var(struct str name)
 		{ "def", "write the name of the `const` alone" },
 		{ "defn", "write the name of the `const` alone" },
 		{ "env", "write `env(\"NAME\", \"default\")`" },
+		{ "null", "write `null`" },
 		{ "sht", "write `$sht(table => key)`" },
 	};
 
@@ -225,6 +228,21 @@ void check_no_var(struct checker *c, const struct expr *e)
 }
 
 /* --- bare words --- */
+/* Keywords that are variables here. */
+static const char *foreign_word(struct str name)
+{
+	static const struct foreign all[] = {
+		{ "myself", "write `is_local($rd)`" }, { "uri", "write `$ru`" },       { "method", "write `$rm`" },   { "from_uri", "write `$fu`" },
+		{ "to_uri", "write `$tu`" },           { "src_ip", "write `$si`" },    { "src_port", "write `$sp`" }, { "dst_ip", "write `$Ri`" },
+		{ "dst_port", "write `$Rp`" },         { "proto", "write `$proto`" },  { "status", "write `$rs`" },   { "retcode", "calls give values: `let x = …;`" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(all); i++)
+		if (str_is(name, all[i].name))
+			return all[i].help;
+	return NULL;
+}
+
 /* A `let` of this route that ended with its block. */
 static const struct local *gone_local(struct checker *c, struct str name)
 {
@@ -258,7 +276,9 @@ void check_no_name(struct checker *c, const struct expr *e)
 	if (gone) {
 		diag_note(c->d, g, gone->span, "this one ends with its block");
 		diag_help(c->d, g, "write `let " STR_FMT ";` before the block", STR_ARG(name));
-	} else if (near.len)
+	} else if (foreign_word(name))
+		diag_help(c->d, g, "%s", foreign_word(name));
+	else if (near.len)
 		diag_did_you_mean(c->d, g, near);
 	else if (check_find_func(c, name))
 		diag_help(c->d, g, "a call has parentheses: `" STR_FMT "()`", STR_ARG(name));

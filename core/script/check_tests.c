@@ -1,7 +1,7 @@
 /* test blocks: methods, attributes and their values. */
 #include "script/checker.h"
 
-static const char *const attrs[] = { "from", "to", "uri", "header", "body", "type", "source", "as", "reason", "within", "contact" };
+static const char *const attrs[] = { "from", "to", "uri", "ruri", "header", "body", "reason", "source", "within" };
 
 static void check_attr_name(struct checker *c, const struct test_attr *a)
 {
@@ -20,12 +20,10 @@ static void check_attr(struct checker *c, const struct test_attr *a)
 	check_attr_name(c, a);
 	if (!check_const_expr(c, a->value))
 		return;
-	if (str_is(a->name, "from") || str_is(a->name, "to") || str_is(a->name, "uri") || str_is(a->name, "contact"))
+	if (str_is(a->name, "from") || str_is(a->name, "to") || str_is(a->name, "uri") || str_is(a->name, "ruri"))
 		check_uri(c, a->value);
 	if (str_is(a->name, "within"))
 		check_value_for(c, a->value, T_DURATION, false, D_ARGUMENT_TYPE, "`within`");
-	else if (str_is(a->name, "source"))
-		return;
 	else
 		check_value_for(c, a->value, T_STR, false, D_ARGUMENT_TYPE, "this");
 }

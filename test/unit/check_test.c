@@ -420,6 +420,15 @@ static const struct mistake mistakes[] = {
 	{ "/* never\nrequest_route { drop; }",
 	  "1:1: E102 this comment is never closed\n" },
 
+	/* what people bring from elsewhere */
+	{ "children = 8; debug = 3;",
+	  "1:1: E207 no setting `children` | write `workers 8;`\n"
+	  "1:15: E207 no setting `debug` | write `log_level info;`\n" },
+	{ "request_route { if (uri == myself && $rU == $null) drop; drop; }",
+	  "1:21: E204 no variable or constant `uri` | write `$ru`\n"
+	  "1:28: E204 no variable or constant `myself` | write `is_local($rd)`\n"
+	  "1:45: E203 no variable `$null` | write `null`\n" },
+
 	/* syntax */
 	{ "request_route {\n    xlog(1)\n    drop;\n}",
 	  "2:12: E101 expected `;`, got `drop`\n" },
