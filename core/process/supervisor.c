@@ -139,11 +139,24 @@ static void plan_fork(unsigned slot)
 		c->backoff_ms = MOST_BACKOFF_MS;
 }
 
+static void signal_one(unsigned slot, int sig)
+{
+	if (sup.child[slot].pid)
+		kill(sup.child[slot].pid, sig);
+}
+
 static void signal_all(int sig)
 {
 	for (unsigned s = 1; s < sup.slots; s++)
+		signal_one(s, sig);
+}
+
+static bool workers_alive(void)
+{
+	for (unsigned s = 1; s <= sup.plan->workers; s++)
 		if (sup.child[s].pid)
-			kill(sup.child[s].pid, sig);
+			return true;
+	return false;
 }
 
 static bool any_alive(void)
@@ -241,17 +254,30 @@ static int wait_signal(int ms)
 	return sig;
 }
 
+/* The workers first: until the last of them has ended the writer commits what they still hand over. */
+static void stop_gently(bool *writer_told)
+{
+	if (*writer_told || workers_alive())
+		return;
+	*writer_told = true;
+	for (unsigned s = sup.plan->workers + 1; s < sup.slots; s++)
+		signal_one(s, SIGTERM);
+}
+
 /* Gently: transactions under way get a few seconds; a second signal ends it at once. */
 static void stop(void)
 {
 	uint64_t until = clock_ms() + sup.plan->stop_ms + STOP_GRACE_MS;
+	bool     writer_told = false;
 	int      status, sig;
 	unsigned slot;
 	pid_t    pid;
 
 	log_info(NULL, "stopping");
-	signal_all(SIGTERM);
+	for (unsigned s = 1; s <= sup.plan->workers; s++)
+		signal_one(s, SIGTERM);
 	while (any_alive() && clock_ms() < until) {
+		stop_gently(&writer_told);
 		sig = wait_signal(100);
 		if (sig == SIGTERM || sig == SIGINT)
 			break;

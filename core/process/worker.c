@@ -16,19 +16,22 @@ enum { LOOK_MS = 50 };	/* how often a gentle stop looks whether the open transac
 
 static struct {
 	struct loop   *loop;
+	pid_t          supervisor;
 	struct loop_fd signals;
 	void         (*stop)(void);
 	struct timer   stopping;
 	uint64_t       until_ms;
 } child;
 
+/* SIGTERM counts when the supervisor sends it, or has gone: a terminal, systemd or timeout(1) signal all of us at once, and then the
+ * order of the end is the supervisor's to decide. */
 static void on_signal(struct loop_fd *f, uint32_t events)
 {
 	struct signalfd_siginfo info;
 
 	(void)events;
 	while (read(f->fd, &info, sizeof(info)) == sizeof(info))
-		if (info.ssi_signo == SIGTERM)	/* SIGINT goes from a terminal to all of us: the supervisor decides */
+		if (info.ssi_signo == SIGTERM && ((pid_t)info.ssi_pid == child.supervisor || getppid() != child.supervisor))
 			child.stop();
 }
 
@@ -40,6 +43,7 @@ static struct loop *child_loop(void (*stop)(void))
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	child.stop = stop;
+	child.supervisor = getppid();
 	child.loop = loop_new();
 	child.signals = (struct loop_fd){ .fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .fn = on_signal };
 	if (!child.loop || child.signals.fd < 0 || loop_add(child.loop, &child.signals, EPOLLIN) || mailbox_start(child.loop))
@@ -117,6 +121,7 @@ int writer_run(void)
 	if (!l || db_writer_start(l))
 		return failed("writer", strerror(errno));
 	loop_run(l);
+	db_writer_stop();
 	loop_free(l);
 	return 0;
 }
