@@ -66,14 +66,18 @@ static void drop_connection(uint64_t now_ms)
 	r.backoff_ms = r.backoff_ms * 2 < BACKOFF_MOST_MS ? r.backoff_ms * 2 : BACKOFF_MOST_MS;
 }
 
+static void drop_stale(void)
+{
+	if (!r.conn || !db_sqlite.stale(r.conn))
+		return;
+	db_close(r.conn);
+	r.conn = NULL;
+}
+
 static bool connected(uint64_t now_ms)
 {
 	char why[256];
 
-	if (r.conn && db_sqlite.stale(r.conn)) {
-		db_close(r.conn);
-		r.conn = NULL;
-	}
 	if (r.conn)
 		return true;
 	if (now_ms < r.again_ms)
@@ -103,8 +107,10 @@ static enum err ask(struct question *q)
 static void ask_all(struct list *batch)
 {
 	bool one = batch->next->next == batch;
-	bool began = !one && connected(LIST_FIRST(batch, struct question, link)->at_ms) && !db_sqlite.begin(r.conn, false, NULL, 0);
+	bool began;
 
+	drop_stale();
+	began = !one && connected(LIST_FIRST(batch, struct question, link)->at_ms) && !db_sqlite.begin(r.conn, false, NULL, 0);
 	LIST_EACH(struct question, q, batch, link)
 		q->err = ask(q);
 	if (began && r.conn)

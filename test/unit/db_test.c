@@ -733,6 +733,31 @@ static int64_t fake_us(void)
 	return 1700000000000000;
 }
 
+static struct db_stmt slow = {
+	"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT 'text', count(*) FROM n", 0, 0
+};
+
+TEST(a_question_that_takes_too_long_is_given_up_once)
+{
+	static const struct clock_source quick = { fake_ms, fake_us };
+
+	fake.ms = clock_ms();
+	serve_begin();
+	db_stmt_register(&slow);
+	clock_replace(&quick);
+	serve_start();
+	CHECK(!db_query(&slow, NULL, on_rows, &s));
+	for (int i = 0; i < 60; i++)
+		loop_turn(s.loop, 0);	/* 100 ms each, by that clock */
+	CHECK_INT(s.answers, 1);
+	CHECK_INT(s.errors[ERR_TIMEOUT], 1);
+	clock_replace(NULL);
+	CHECK(!ask_for("a.example"));	/* the thread is busy still, then it answers this one */
+	until(2);
+	CHECK_INT(s.errors[OK], 1);
+	serve_end();
+}
+
 TEST(changes_fail_when_the_store_stays_away)
 {
 	static const struct clock_source quick = { fake_ms, fake_us };
