@@ -5,8 +5,8 @@
 #   SIPARIO_DOMAIN   the domain of the users    the host of SIPARIO_LISTEN, so that phones find it without DNS
 #   SIPARIO_DB       the database               sqlite:var/sipario.db
 #   SIPARIO_SOCKET   the control socket         var/control.sock
+#   SIPARIO_PHONES   where the passwords are kept    var/phones.txt
 #   SIPARIO_USERS    users to make              "alice bob"
-#   SIPARIO_ALGORITHMS  digests to offer        as etc/sipario.cfg says; MD5 for phones that give up when SHA-256 is offered too (baresip 1.x)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,7 +14,7 @@ listen=${SIPARIO_LISTEN:-udp:127.0.0.1:5060}
 export SIPARIO_DB="${SIPARIO_DB:-sqlite:var/sipario.db}"
 export SIPARIO_SOCKET="${SIPARIO_SOCKET:-var/control.sock}"
 users=${SIPARIO_USERS:-alice bob}
-phones=var/phones.txt
+phones=${SIPARIO_PHONES:-var/phones.txt}
 
 fail() {
 	echo "run: $*" >&2
@@ -73,13 +73,6 @@ for name in $users; do
 	fi
 done
 
-config=etc/sipario.cfg
-if [ -n "${SIPARIO_ALGORITHMS:-}" ]; then
-	case $SIPARIO_ALGORITHMS in *[!A-Z0-9,\ -]*) fail "SIPARIO_ALGORITHMS=$SIPARIO_ALGORITHMS: write it as MD5, or SHA-256,MD5" ;; esac
-	config=var/run.cfg
-	sed "s/algorithms = \[[^]]*\]/algorithms = [$SIPARIO_ALGORITHMS]/" etc/sipario.cfg >$config
-fi
-
 host_part=$(bracketed "$domain")
 first=${users%% *}
 last=${users##* }
@@ -94,7 +87,7 @@ last=${users##* }
 		printf '  user %-15s password %s\n' "$name" "${password:-(the one you gave it)}"
 	done
 	echo
-	echo "With baresip, a line of ~/.baresip/accounts (version 1.x, as in Debian 12, knows no SHA-256: start with SIPARIO_ALGORITHMS=MD5 make run):"
+	echo "With baresip, a line of ~/.baresip/accounts:"
 	for name in $users; do
 		password=$(password_of "$name@$domain")
 		echo "  <sip:$name@$host_part>;auth_user=$name;auth_pass=${password:-PASSWORD};outbound=\"sip:$server;transport=$transport\""
@@ -105,4 +98,4 @@ last=${users##* }
 	echo
 } >&2
 
-exec build/sipario -f $config -D "DOMAIN=$domain" -D "LISTEN=$listen" -D "DATABASE=$SIPARIO_DB" -D "CONTROL=$SIPARIO_SOCKET"
+exec build/sipario -f etc/sipario.cfg -D "DOMAIN=$domain" -D "LISTEN=$listen" -D "DATABASE=$SIPARIO_DB" -D "CONTROL=$SIPARIO_SOCKET"

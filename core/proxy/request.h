@@ -59,7 +59,7 @@ void request_done(struct request *r);
 /* This process is stopping gently: requests outside of dialogs and transactions get 503 from now on. */
 void proxy_closing(void);
 
-/* Is it for us: our address and port, or a served domain (is_local)? */
+/* Is it for us: our address and port, or a served domain (is_local) without a port or with one of ours? */
 bool proxy_is_self(const struct uri *u);
 
 /* Create the server transaction if there is none yet. ERR_EXISTS: it was a retransmission, the run must end silently. ERR_NOMEM: answered

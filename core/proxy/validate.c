@@ -1,13 +1,22 @@
 /* RFC 3261 §16.3, what msg_check() leaves to a proxy. */
 #include "proxy/internal.h"
 
+/* Behind a served domain with a port of its own may be another server, or a phone where the domain is this machine's address. */
+static bool is_our_port(uint16_t port)
+{
+	for (size_t i = 0; i < net_listener_count(); i++)
+		if (net_listener_at(i)->port == port)
+			return true;
+	return port == 0;
+}
+
 bool proxy_is_self(const struct uri *u)
 {
 	if (u->scheme != URI_SIP && u->scheme != URI_SIPS)
 		return false;
 	if (net_is_local(u->host, u->port, TP_NONE))
 		return true;
-	return proxy_user()->is_local && proxy_user()->is_local(u->host);
+	return is_our_port(u->port) && proxy_user()->is_local && proxy_user()->is_local(u->host);
 }
 
 /* OPTIONS without a user part, or with its hops used up here, asks about this server (§11, §16.3 step 3). */

@@ -236,6 +236,8 @@ TEST(dialog_requests_follow_their_route_set)
 		{ "to a strict router (§16.6 step 6)", REQUEST("BYE", "sip:b@127.0.0.3", "<sip:b@y>;tag=2",
 		  "Route: <sip:127.0.0.1:5060;lr>\r\nRoute: <sip:127.0.0.4:5090>, <sip:127.0.0.5;lr>\r\n"),
 		  "127.0.0.4:5090", { "BYE sip:127.0.0.4:5090 SIP/2.0\r\n", "Route: <sip:127.0.0.5;lr>\r\n", "Route: <sip:b@127.0.0.3>\r\n" }, "Route: <sip:127.0.0.4" },
+		{ "the domain's host, but another port", REQUEST("BYE", "sip:b@example.org:5080;maddr=127.0.0.3", "<sip:b@y>;tag=2", "Route: <sip:127.0.0.1:5060;lr>\r\n"),
+		  "127.0.0.3:5080", { "BYE sip:b@example.org:5080;" }, "Route:" },
 		{ "ACK to a 2xx, without state", REQUEST("ACK", "sip:b@127.0.0.3:5080", "<sip:b@y>;tag=2", "Route: <sip:127.0.0.1:5060;lr>\r\n"),
 		  "127.0.0.3:5080", { "ACK sip:b@127.0.0.3:5080 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKf", "Max-Forwards: 69\r\n" }, "Route:" },
 	};
