@@ -75,17 +75,10 @@ def children(pid):
     return out
 
 
-def default_script(md5):
-    with open(os.path.join(TOP, "etc/sipario.cfg")) as f:
-        text = f.read()
-    return text.replace("algorithms = [SHA-256, MD5]", "algorithms = [MD5]") if md5 else text
-
-
 class Server:
-    """script: the text of a script of its own; without one it is etc/sipario.cfg. settings: more lines, put at the end of it.
-    md5: the default configuration, but for the algorithms it offers: SIPp 3.6 and baresip 1.0 give up when SHA-256 is among them."""
+    """script: the text of a script of its own; without one it is etc/sipario.cfg. settings: more lines, put at the end of it."""
 
-    def __init__(self, bench, script=None, settings="", md5=False, host="127.0.0.1", workers=2, database=True, start=True, ready=20):
+    def __init__(self, bench, script=None, settings="", host="127.0.0.1", workers=2, database=True, start=True, ready=20):
         self.bench, self.host, self.port = bench, host, sip.free_port(host)
         self.here = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self.address = (host, self.port)
@@ -94,7 +87,7 @@ class Server:
         self.proc, self.expect_complaint = None, False
         if database:
             Template.copy(self.db)
-        text = script if script is not None else default_script(md5)
+        text = script if script is not None else f'include "{TOP}/etc/sipario.cfg";\n'
         consts = {"DOMAIN": DOMAIN, "LISTEN": f"udp:{self.here}", "DATABASE": "sqlite:" + self.db, "CONTROL": self.control}
         if script is not None:
             for k, v in consts.items():
