@@ -152,15 +152,27 @@ static bool via_param(const struct param *p, struct via *v)
 	return !str_ieqz(p->name, "rport") || via_rport(p, v);
 }
 
-enum err via_parse(struct str in, struct via *out)
+enum err via_parse_start(struct str in, struct via *out)
 {
-	struct str   rest = lws_trim(in);
-	struct via   v = { .text = rest };
-	struct param p;
+	struct str rest = lws_trim(in);
+	struct via v = { .text = rest };
 
 	if (!via_protocol(&rest, &v) || !via_sent_by(&rest, &v))
 		return ERR_SYNTAX;
 	v.params = rest;
+	*out = v;
+	return OK;
+}
+
+enum err via_parse(struct str in, struct via *out)
+{
+	struct via   v;
+	struct str   rest;
+	struct param p;
+
+	if (via_parse_start(in, &v))
+		return ERR_SYNTAX;
+	rest = v.params;
 	if (rest.len && (rest.p[0] != ';' || !params_ok(rest)))
 		return ERR_SYNTAX;
 	while (param_next(&rest, &p, NULL))

@@ -32,6 +32,8 @@ struct via {
 	uint16_t   rport;	/* 0: asked for, not filled in (RFC 3581) */
 };
 MUST_CHECK enum err via_parse(struct str in, struct via *out);
+/* Only what says where to answer, sent-protocol and sent-by, whatever follows. */
+MUST_CHECK enum err via_parse_start(struct str in, struct via *out);
 /* branch starts with z9hG4bK and goes on (§8.1.1.7, RFC 4475 3.2.1)? */
 bool via_branch_3261(const struct via *v);
 

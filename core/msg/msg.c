@@ -293,24 +293,37 @@ enum err msg_read_ruri(struct msg *m, const struct uri **out)
 	return OK;
 }
 
-enum err msg_read_via1(struct msg *m, const struct via **out)
+static enum err read_via1(struct msg *m, enum err (*parse)(struct str in, struct via *out))
 {
 	struct str body, top;
 	struct via v;
 
-	if (!m->via1) {
-		if (!m->first[H_VIA])
-			return ERR_NOT_FOUND;
-		body = m->first[H_VIA]->body;
-		if (!value_next(&body, &top) || via_parse(top, &v))
-			return ERR_SYNTAX;
-		m->via1 = arena_alloc(m->c->arena, sizeof(v));
-		if (!m->via1)
-			return ERR_NOMEM;
-		*m->via1 = v;
-	}
-	*out = m->via1;
+	if (m->via1)
+		return OK;
+	if (!m->first[H_VIA])
+		return ERR_NOT_FOUND;
+	body = m->first[H_VIA]->body;
+	if (!value_next(&body, &top) || parse(top, &v))
+		return ERR_SYNTAX;
+	m->via1 = arena_alloc(m->c->arena, sizeof(v));
+	if (!m->via1)
+		return ERR_NOMEM;
+	*m->via1 = v;
 	return OK;
+}
+
+enum err msg_read_via1(struct msg *m, const struct via **out)
+{
+	enum err err = read_via1(m, via_parse);
+
+	if (!err)
+		*out = m->via1;
+	return err;
+}
+
+enum err msg_salvage_via1(struct msg *m)
+{
+	return read_via1(m, via_parse_start);
 }
 
 /* tag-param = "tag" EQUAL token: one without value is neither a tag nor none. */

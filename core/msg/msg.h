@@ -92,6 +92,8 @@ MUST_CHECK uint16_t msg_check(struct msg *m);
 /* --- reading: parsed when first asked for; NULL when absent or malformed --- */
 const struct uri       *msg_ruri(struct msg *m);
 const struct via       *msg_via1(struct msg *m);	/* the top value of the top Via */
+/* Of a malformed request: when the top Via at least says where to answer, msg_via1() finds that from now on. Else ERR_SYNTAX. */
+MUST_CHECK enum err msg_salvage_via1(struct msg *m);
 const struct name_addr *msg_from(struct msg *m);
 const struct name_addr *msg_to(struct msg *m);
 const struct cseq      *msg_cseq(struct msg *m);

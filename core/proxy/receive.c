@@ -94,6 +94,14 @@ static enum err note_source(struct request *r)
 	return msg_set_received(&r->msg, buf_str(&ip), addr_port(&r->from.peer));
 }
 
+/* Of a top Via with rubbish in it, what says where to answer is enough (RFC 4475 §3.1.2.1). */
+static bool can_be_answered(struct request *r)
+{
+	if (!r->msg.method_name.len)
+		return false;
+	return msg_via1(&r->msg) ? !note_source(r) : !msg_salvage_via1(&r->msg);
+}
+
 static void request_received(struct request *r, struct str bytes)
 {
 	struct str own = arena_dup(&r->arena, bytes);	/* the receive batch is used again while a run may wait */
@@ -110,7 +118,7 @@ static void request_received(struct request *r, struct str bytes)
 	}
 	count_bad(r->msg.bad);
 	log_debug(&r->c, "malformed request reason=%s status=%u", msg_bad_name(r->msg.bad), status);
-	if (r->msg.method_name.len && status && msg_via1(&r->msg) && !note_source(r))
+	if (status && can_be_answered(r))
 		reply_stateless(r, &(struct reply){ .status = status, .reason = status == 400 ? str_of(msg_bad_reason(r->msg.bad)) : STR_NONE });
 	request_done(r);
 }

@@ -185,6 +185,8 @@ TEST(validation_answers_by_itself)
 		{ "step 5: Proxy-Require", REQUEST("INVITE", "sip:b@other.example", "<sip:b@y>", "Proxy-Require: foo, bar\r\n"), "Unsupported: foo, bar\r\n" },
 		{ "malformed CSeq", "INVITE sip:b@y SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@y>\r\n"
 		  "Call-ID: c\r\nCSeq: x INVITE\r\n\r\n", "SIP/2.0 400 " },
+		{ "a Via with rubbish behind its sent-by (RFC 4475 3.1.2.1)", "INVITE sip:b@y SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2;;,;,,\r\nFrom: <sip:a@x>;tag=1\r\n"
+		  "To: <sip:b@y>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n", "SIP/2.0 400 " },
 		{ "in a dialog that is not ours", REQUEST("BYE", "sip:b@other.example", "<sip:b@y>;tag=2", ""), "SIP/2.0 481 " },
 		{ "CANCEL of nothing (§9.2)", REQUEST("CANCEL", "sip:b@other.example", "<sip:b@y>", ""), "SIP/2.0 481 " },
 	};
