@@ -110,8 +110,9 @@ static const char *text_or_null(struct str s)
 static unsigned cores(void)
 {
 	cpu_set_t set;
+	unsigned  n = sched_getaffinity(0, sizeof(set), &set) ? 1 : (unsigned)CPU_COUNT(&set);
 
-	return sched_getaffinity(0, sizeof(set), &set) ? 1 : (unsigned)CPU_COUNT(&set);
+	return n < SETTINGS_MOST_WORKERS ? n : SETTINGS_MOST_WORKERS;
 }
 
 /* "udp:HOST:PORT", "udp:HOST", with [ ] around an IPv6 address */
@@ -185,7 +186,6 @@ static enum err build_shared(char *why, size_t cap)
 		snprintf(why, cap, "cannot reserve %llu bytes of shared memory: %s; lower `memory_limit`", (unsigned long long)settings.memory_limit, strerror(errno));
 		return ERR_NOMEM;
 	}
-	proc_enter(PROC_SUPERVISOR, "supervisor");
 	if (timer_boot() || mailbox_boot() || tm_boot(0)) {
 		snprintf(why, cap, "shared memory is too small: raise `memory_limit`");
 		return ERR_NOMEM;

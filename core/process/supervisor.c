@@ -11,11 +11,12 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "process/process.h"
+#include "script/script.h"
 #include "shm/lock.h"
 #include "shm/shm.h"
 
 enum {
-	MOST_SLOTS = 256,
+	MOST_SLOTS = SETTINGS_MOST_WORKERS + 3,	/* the supervisor, the writer, control */
 	STOP_GRACE_MS = 1000,	/* children stop by themselves after plan->stop_ms; this much later they are ended */
 	CALM_MS = 10000,	/* a child that lived this long has its backoff forgotten */
 	MOST_BACKOFF_MS = 5000,

@@ -31,6 +31,7 @@ struct texts {
 	size_t            count;
 	const struct str *v;	/* NUL-terminated as well */
 };
+enum { SETTINGS_MOST_WORKERS = 256 };
 struct settings {
 	struct texts listen;		/* "udp:*:5060", in order of the file */
 	struct texts domains, aliases;	/* host names that are ours */

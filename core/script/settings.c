@@ -18,7 +18,7 @@ const struct mod_param core_settings[] = {
 	{ "alias", P_STR, &settings.aliases, .help = "another host name of this server; may be repeated" },
 	{ "advertise", P_STR, &settings.advertise, .help = "host or host:port that others shall see in Via and Record-Route instead of the socket's" },
 	{ "database", P_STR, &settings.database, .help = "where users and bindings are kept: sqlite:PATH" },
-	{ "workers", P_INT, &settings.workers, "0", 0, 256, .help = "worker processes; 0: one a processor core" },
+	{ "workers", P_INT, &settings.workers, "0", 0, SETTINGS_MOST_WORKERS, .help = "worker processes; 0: one a processor core" },
 	{ "memory_limit", P_SIZE, &settings.memory_limit, "512MB", 16 << 20, (int64_t)1 << 46, .help = "the most shared memory" },
 	{ "log_level", P_CHOICE, &settings.log_level, "info", .choices = levels, .help = "what is worth a log line", .live = true },
 	{ "user", P_STR, &settings.user, .help = "system user to run as once the sockets are open" },
