@@ -192,7 +192,8 @@ static void kill_all(void)
 		;
 }
 
-/* As PostgreSQL does: with what one process may have spoiled, none goes on. */
+/* As PostgreSQL does: with what one process may have spoiled, none goes on. A fault that strikes again soon is met with growing
+ * pauses, as a child's is. */
 static bool rebuild(void)
 {
 	char why[256] = "";
@@ -205,8 +206,8 @@ static bool rebuild(void)
 		return false;
 	}
 	for (unsigned s = 1; s < sup.slots; s++)
-		fork_child(s);
-	log_info(NULL, "shared memory is new, all processes run again");
+		plan_fork(s);
+	log_info(NULL, "shared memory is new, all processes start again");
 	return true;
 }
 
