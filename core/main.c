@@ -152,26 +152,6 @@ static enum err open_listeners(char *why)
 	return ERR_NOT_FOUND;
 }
 
-/* The control process makes its socket in a folder that must be there: said now, not by a child that cannot start. */
-static enum err check_control(char *why)
-{
-	char  folder[4096];
-	char *slash;
-
-	if (!settings.control.len)
-		return OK;
-	snprintf(folder, sizeof(folder), "%s", settings.control.p);
-	slash = strrchr(folder, '/');
-	if (slash)
-		slash[1] = '\0';
-	else
-		snprintf(folder, sizeof(folder), "./");
-	if (!access(folder, W_OK | X_OK))
-		return OK;
-	snprintf(why, WHY_BYTES, "control socket %s: %s; make the folder or change `control`", settings.control.p, strerror(errno));
-	return ERR_IO;
-}
-
 static void received_unreachable(const struct flow *to)
 {
 	tm_unreachable(to);
@@ -231,7 +211,7 @@ static int serve(struct script *s)
 		return cannot(why);
 	if (settings.database.len && (db_configure(settings.database, why, sizeof(why)) || db_check(why, sizeof(why))))
 		return cannot(why);
-	if (check_control(why) || build_shared(why, sizeof(why)))
+	if ((server.plan.control && control_check(server.plan.control, why, sizeof(why))) || build_shared(why, sizeof(why)))
 		return cannot(why);
 	script_use(s);
 	for (size_t i = 0; i < net_listener_count(); i++)

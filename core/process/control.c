@@ -222,17 +222,21 @@ static int bind_private(int fd)
 	return bad;
 }
 
-static enum err open_door(int fd, char *why, size_t cap)
+static enum err set_address(const char *path, char *why, size_t cap)
+{
+	ctl.at = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (str_cstr(str_of(path), ctl.at.sun_path, sizeof(ctl.at.sun_path)))
+		return OK;
+	snprintf(why, cap, "control socket %s: the path is longer than %zu bytes", path, sizeof(ctl.at.sun_path) - 1);
+	return ERR_LIMIT;
+}
+
+/* There is a file of that name: may it be replaced? */
+static enum err check_old(char *why, size_t cap)
 {
 	struct stat st;
 	const char *path = ctl.at.sun_path;
 
-	if (!bind_private(fd))
-		return OK;
-	if (errno != EADDRINUSE) {
-		snprintf(why, cap, "control socket %s: %s; check that its folder exists and may be written", path, strerror(errno));
-		return ERR_IO;
-	}
 	if (lstat(path, &st) || !S_ISSOCK(st.st_mode)) {
 		snprintf(why, cap, "control socket %s: there is another file of that name; remove it or choose another name", path);
 		return ERR_EXISTS;
@@ -241,6 +245,23 @@ static enum err open_door(int fd, char *why, size_t cap)
 		snprintf(why, cap, "another server answers at %s: stop it, or choose another control socket", path);
 		return ERR_EXISTS;
 	}
+	return OK;
+}
+
+static enum err open_door(int fd, char *why, size_t cap)
+{
+	const char *path = ctl.at.sun_path;
+	enum err    err;
+
+	if (!bind_private(fd))
+		return OK;
+	if (errno != EADDRINUSE) {
+		snprintf(why, cap, "control socket %s: %s; check that its folder exists and may be written", path, strerror(errno));
+		return ERR_IO;
+	}
+	err = check_old(why, cap);
+	if (err)
+		return err;
 	if (unlink(path) || bind_private(fd)) {
 		snprintf(why, cap, "control socket %s: %s", path, strerror(errno));
 		return ERR_IO;
@@ -254,16 +275,32 @@ void control_boot(void)
 	ctl.booted = true;
 }
 
+enum err control_check(const char *path, char *why, size_t cap)
+{
+	char     folder[sizeof(ctl.at.sun_path)];
+	char    *slash;
+	enum err err = set_address(path, why, cap);
+
+	if (err)
+		return err;
+	memcpy(folder, ctl.at.sun_path, sizeof(folder));
+	slash = strrchr(folder, '/');
+	if (slash)
+		slash[1] = '\0';
+	if (access(slash ? folder : ".", W_OK | X_OK)) {
+		snprintf(why, cap, "control socket %s: %s; make the folder or change `control`", path, strerror(errno));
+		return ERR_IO;
+	}
+	return access(path, F_OK) ? OK : check_old(why, cap);
+}
+
 enum err control_start(struct loop *l, const char *path, char *why, size_t cap)
 {
-	enum err err;
+	enum err err = set_address(path, why, cap);
 	int      fd;
 
-	ctl.at = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (!str_cstr(str_of(path), ctl.at.sun_path, sizeof(ctl.at.sun_path))) {
-		snprintf(why, cap, "control socket %s: the path is longer than %zu bytes", path, sizeof(ctl.at.sun_path) - 1);
-		return ERR_LIMIT;
-	}
+	if (err)
+		return err;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		snprintf(why, cap, "no socket: %s", strerror(errno));

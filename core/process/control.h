@@ -5,6 +5,8 @@
 
 /* Supervisor, before the fork: from when the server counts as up. Without it: from control_start(). */
 void control_boot(void);
+/* Supervisor, at the start: is there anything that control_start() would stumble over? Said now, not by a child that cannot start. */
+MUST_CHECK enum err control_check(const char *path, char *why, size_t cap);
 /* A socket file that a dead server left is replaced; one that answers is refused with a sentence in `why`. */
 MUST_CHECK enum err control_start(struct loop *l, const char *path, char *why, size_t cap);
 /* Closes all and removes the socket file. */

@@ -242,7 +242,8 @@ TEST(a_socket_left_by_a_dead_server_is_replaced_and_a_live_one_is_not)
 	CHECK(!control_start(t.loop, t.path, t.why, sizeof(t.why)));
 	pid = fork();
 	if (!pid)
-		_exit(control_start(t.loop, t.path, t.why, sizeof(t.why)) == ERR_EXISTS && strstr(t.why, "another server answers") ? 0 : 1);
+		_exit(control_check(t.path, t.why, sizeof(t.why)) == ERR_EXISTS &&
+		      control_start(t.loop, t.path, t.why, sizeof(t.why)) == ERR_EXISTS && strstr(t.why, "another server answers") ? 0 : 1);
 	CHECK(waitpid(pid, &status, 0) == pid && !status);
 	CHECK(asks_and_hears(Q("core.status"), "\"result\""));
 	control_stop();
@@ -254,6 +255,20 @@ TEST(a_socket_left_by_a_dead_server_is_replaced_and_a_live_one_is_not)
 	CHECK(strstr(t.why, "folder"));
 	memset(long_path, 'x', sizeof(long_path) - 1);
 	CHECK_INT(control_start(t.loop, long_path, t.why, sizeof(t.why)), ERR_LIMIT);
+	end();
+}
+
+TEST(what_a_control_socket_would_stumble_over_is_said_at_the_start)
+{
+	char text[200];
+
+	begin();
+	CHECK(!control_check(t.path, t.why, sizeof(t.why)) && access(t.path, F_OK));
+	CHECK_INT(control_check("/tmp/no-such-folder/s", t.why, sizeof(t.why)), ERR_IO);
+	CHECK(strstr(t.why, "make the folder"));
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = 0;
+	CHECK_INT(control_check(text, t.why, sizeof(t.why)), ERR_LIMIT);
 	end();
 }
 
