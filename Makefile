@@ -110,6 +110,7 @@ help:
 	@echo 'make bench      the benchmark kit'
 	@echo 'make fuzz       every parser under libFuzzer; SECONDS=60 each, T="message uri" for some'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'
+	@echo 'make clean      removes build/'
 	@echo 'make deps       the Debian packages this needs'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
