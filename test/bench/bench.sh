@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `make bench`: the benchmark kit, Sipario beside Kamailio where that is installed.
 #   RUNS=5 DURATION=5 SCENARIOS="register full-invite" SHARED=../shared make bench
+# BENCH_ARGS goes to the kit as it is: on a busy machine "--quiet 0.9 --retries 0", or it waits for silence.
 set -eu
 cd "$(dirname "$0")/../.."
 kit=${SHARED:-../shared}/bench
@@ -11,9 +12,11 @@ scenarios=${SCENARIOS:-options-self fwd-message stateful-message stateful-invite
 export SIPARIO_BIN=$PWD/build/sipario
 servers=(-s sipario)
 command -v kamailio >/dev/null && servers=(-s kamailio -s sipario)
+more=${BENCH_ARGS:-}
 wanted=()
 for s in $scenarios; do wanted+=(-c "$s"); done
 # The kit compiles to a temporary folder and may stand in a read-only place.
 export PYTHONDONTWRITEBYTECODE=1
-python3 "$kit/run.py" run "${servers[@]}" "${wanted[@]}" --runs "$runs" --duration "$duration" --out build/bench.jsonl
-[ -n "${SCENARIOS:-}" ] || python3 "$kit/run.py" memory "${servers[@]}" --out build/bench.jsonl | grep '^|'
+# shellcheck disable=SC2086
+python3 "$kit/run.py" run "${servers[@]}" "${wanted[@]}" --runs "$runs" --duration "$duration" --out build/bench.jsonl $more
+[ -n "${SCENARIOS:-}" ] || python3 "$kit/run.py" memory "${servers[@]}" --out build/bench.jsonl $more | grep '^|'
