@@ -10,7 +10,7 @@ struct auth_cfg {
 	struct str md5_only;	/* beginnings of User-Agent values, separated by commas */
 	uint32_t nonce_expire_s;
 	int64_t  replay_window;
-	bool     require_qop, check_to;
+	bool     require_qop, check_to, check_from;
 	const struct profile_service *profile;
 };
 extern struct auth_cfg auth_cfg;

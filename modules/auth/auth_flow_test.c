@@ -73,7 +73,7 @@ static void setup(void)
 	w.from.via = net_fake_listener(TP_UDP, "127.0.0.1", 5060);
 	CHECK(w.from.via && !addr_parse(STR("127.0.0.2"), 5070, &w.from.peer));
 	CHECK(!proxy_boot(&user));
-	auth_cfg = (struct auth_cfg){ .algorithms = 0x21, .nonce_expire_s = 300, .require_qop = true, .check_to = true };
+	auth_cfg = (struct auth_cfg){ .algorithms = 0x21, .nonce_expire_s = 300, .require_qop = true, .check_to = true, .check_from = true };
 	CHECK_INT(nonce_boot(64), OK);
 	CHECK_INT(ha1_make(STR("alice"), STR("example.org"), STR("secret"), &ha1), OK);
 	w.cred = (struct credentials){ str_n(ha1.md5, MD5_HEX), str_n(ha1.sha256, SHA256_HEX) };
@@ -272,6 +272,28 @@ TEST(a_user_registers_only_itself)
 	receive(q);
 	CHECK_INT(w.ended, V_OK);
 	teardown();
+}
+
+TEST(a_user_calls_only_in_its_own_name)
+{
+	static const struct { const char *from; bool check; enum verdict ended; } rows[] = {
+		{ "sip:alice@example.org", true, V_OK },
+		{ "sip:%61lice@Example.org", true, V_OK },
+		{ "sip:bob@example.org", true, V_END },
+		{ "sip:bob@example.org", false, V_OK },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct ask q = { "INVITE", "sip:bob@example.org", rows[i].from, "sip:bob@example.org", "" };
+
+		setup();
+		auth_cfg.check_from = rows[i].check;
+		receive(q);
+		q.more = credentials("Proxy-Authorization", "SHA-256", "alice", "INVITE", "sip:bob@example.org", nonce(), 1);
+		receive(q);
+		CHECK_ROW(w.ended == rows[i].ended && (rows[i].ended == V_OK || sent_has("SIP/2.0 403 ")), rows[i].from);
+		teardown();
+	}
 }
 
 TEST(a_store_that_is_away_is_503)

@@ -36,7 +36,7 @@ static void setup(void)
 	for (size_t i = 0; module.counters[i]; i++)
 		if (!module.counters[i]->id)
 			counter_register(module.counters[i]);
-	auth_cfg = (struct auth_cfg){ .algorithms = 0x21, .nonce_expire_s = 300, .require_qop = true, .check_to = true };
+	auth_cfg = (struct auth_cfg){ .algorithms = 0x21, .nonce_expire_s = 300, .require_qop = true, .check_to = true, .check_from = true };
 	CHECK_INT(nonce_boot(64), OK);
 }
 

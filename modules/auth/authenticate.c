@@ -35,22 +35,26 @@ static enum verdict unavailable(struct request *r, enum err err)
 	return answer(r, 503, NULL, buf_str(&headers));
 }
 
-/* Whose registration a REGISTER changes (RFC 3261 §10.3 step 4): one's own. */
-static bool registers_itself(struct request *r, const struct attempt *a)
+/* The name that a request acts under: of a REGISTER the To, whose contacts it changes (RFC 3261 §10.3 step 4); else the From, which is
+ * what the callee gets to see. A From of another domain is not ours to judge. */
+static bool acts_as_itself(struct request *r, const struct attempt *a)
 {
-	const struct name_addr *to = msg_to(&r->msg);
+	bool                    registers = r->msg.method == M_REGISTER;
+	const struct name_addr *who = registers ? msg_to(&r->msg) : msg_from(&r->msg);
 	struct str              user;
 
-	if (!to || !str_ieq(to->uri.host, a->realm))
-		return false;
-	user = uri_unescape(&r->arena, to->uri.user);
+	if (!(registers ? auth_cfg.check_to : auth_cfg.check_from))
+		return true;
+	if (!who || !str_ieq(who->uri.host, a->realm))
+		return !registers;
+	user = uri_unescape(&r->arena, who->uri.user);
 	return user.p && str_eq(user, a->user);
 }
 
 static enum verdict admit(struct request *r, const struct attempt *a)
 {
-	if (r->msg.method == M_REGISTER && auth_cfg.check_to && !registers_itself(r, a)) {
-		log_warn(&r->c, "registers another user=" STR_FMT " realm=" STR_FMT, STR_ARG(a->user), STR_ARG(a->realm));
+	if (!acts_as_itself(r, a)) {
+		log_warn(&r->c, "acts as another user=" STR_FMT " realm=" STR_FMT, STR_ARG(a->user), STR_ARG(a->realm));
 		counter_inc(&auth_refused);
 		return answer(r, 403, NULL, STR_NONE);
 	}

@@ -19,6 +19,8 @@ static const struct mod_param params[] = {
 	  "off lets clients in that know RFC 2069 only; each of their requests needs a new nonce", true },
 	{ "check_to", P_BOOL, &auth_cfg.check_to, "on", 0, 0, NULL,
 	  "a REGISTER may only be for the user that authenticated (else 403)", true },
+	{ "check_from", P_BOOL, &auth_cfg.check_from, "on", 0, 0, NULL,
+	  "another request with a From of the realm's domain may only come from that user (else 403)", true },
 	{ 0 }
 };
 

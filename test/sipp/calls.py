@@ -300,6 +300,15 @@ def _(b):
     assert friend.finish(rq).status == 486
 
 
+@test("nobody calls in another user's name")
+def _(b):
+    s = Server(b)
+    mallory, bob = phone(b, s, "carol"), phone(b, s, "bob")
+    bob.registered()
+    assert mallory.do("INVITE", uri("bob"), from_=f"<{uri('alice')}>;tag=1").status == 403
+    bob.nothing("INVITE", 0.2)
+
+
 @test("forward always: another user's phone rings, one's own does not")
 def _(b):
     s = Server(b)
