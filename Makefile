@@ -87,6 +87,12 @@ check:
 	scripts/check.sh
 bench: rel
 	test/bench/bench.sh
+# Instructions a call, by flow; see test/bench/cost.sh for T and PROFILE.
+cost: $(B)/cost $(MODULES:%=$(B)/modules/%.so)
+	test/bench/cost.sh "$(T)"
+$(B)/cost: $(CORE_SRC:%.c=$(B)/obj/rel/%.o) $(B)/obj/rel/test/bench/cost.o
+	@echo "  $(@:$(B)/%=%)"
+	@$(CC) $(LDFLAGS_rel) -rdynamic -o $@ $^ $(LIBS)
 # Each parser under libFuzzer for SECONDS, from the shared corpus.
 fuzz:
 	SHARED=$(SHARED) SECONDS_EACH=$(or $(SECONDS),60) scripts/fuzz.sh $(T)
@@ -108,11 +114,12 @@ help:
 	@echo 'make quick T=x  one unit test'
 	@echo 'make check      floors, headers, warnings under gcc and clang, cppcheck'
 	@echo 'make bench      the benchmark kit'
+	@echo 'make cost       instructions a call under valgrind; T="register" for some flows'
 	@echo 'make fuzz       every parser under libFuzzer; SECONDS=60 each, T="message uri" for some'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean      removes build/'
 	@echo 'make deps       the Debian packages this needs'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
-.PHONY: all rel san unit deps run test quick check bench fuzz clean install help
+.PHONY: all rel san unit deps run test quick check bench cost fuzz clean install help
 .SECONDARY:
