@@ -54,6 +54,28 @@ static bool address_take(struct str *rest, struct name_addr *na)
 	return display_take(rest, na) && angle_take(rest, na);
 }
 
+/* addr-params, of which the tag is wanted of nearly all. */
+static bool name_addr_params(struct name_addr *na)
+{
+	struct str         rest = na->params;
+	struct param_names seen;
+	struct param       p;
+	bool               bad = false;
+
+	if (!rest.len)
+		return true;
+	seen.count = 0;
+	while (param_next(&rest, &p, &bad)) {
+		if (!param_names_add(&seen, p.name))
+			return false;
+		if (!str_ieq(p.name, STR("tag")))
+			continue;
+		na->has_tag = true;
+		na->tag = p.value;
+	}
+	return na->params.p[0] == ';' && !bad;
+}
+
 enum err name_addr_parse(struct str in, struct name_addr *out)
 {
 	struct str       rest = lws_trim(in);
@@ -70,18 +92,10 @@ enum err name_addr_parse(struct str in, struct name_addr *out)
 		return ERR_SYNTAX;
 	skip_lws(&rest);
 	na.params = rest;
-	if (rest.len && (rest.p[0] != ';' || !params_ok(rest)))
+	if (!name_addr_params(&na))
 		return ERR_SYNTAX;
 	*out = na;
 	return OK;
-}
-
-struct str name_addr_tag(const struct name_addr *na)
-{
-	struct str tag = STR_NONE;
-
-	param_find(na->params, "tag", &tag);
-	return tag;
 }
 
 static bool slash_take(struct str *rest)
@@ -166,18 +180,23 @@ enum err via_parse_start(struct str in, struct via *out)
 
 enum err via_parse(struct str in, struct via *out)
 {
-	struct via   v;
-	struct str   rest;
-	struct param p;
+	struct via         v;
+	struct str         rest;
+	struct param_names seen;
+	struct param       p;
+	bool               bad = false;
 
 	if (via_parse_start(in, &v))
 		return ERR_SYNTAX;
 	rest = v.params;
-	if (rest.len && (rest.p[0] != ';' || !params_ok(rest)))
+	if (rest.len && rest.p[0] != ';')
 		return ERR_SYNTAX;
-	while (param_next(&rest, &p, NULL))
-		if (!via_param(&p, &v))
+	seen.count = 0;
+	while (param_next(&rest, &p, &bad))
+		if (!param_names_add(&seen, p.name) || !via_param(&p, &v))
 			return ERR_SYNTAX;
+	if (bad)
+		return ERR_SYNTAX;
 	*out = v;
 	return OK;
 }

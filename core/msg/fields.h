@@ -12,12 +12,12 @@ struct name_addr {
 	struct str uri_text;
 	struct uri uri;
 	struct str params;	/* header parameters with their leading ';', after the '>' (or the URI, where there is none) */
+	struct str tag;		/* of From and To; empty: none, or (has_tag) one without a value */
+	bool       has_tag;
 	bool       brackets;	/* had < > */
 	bool       star;	/* Contact: * (uri is empty then) */
 };
 MUST_CHECK enum err name_addr_parse(struct str in, struct name_addr *out);
-/* tag of From/To; empty when there is none. */
-struct str name_addr_tag(const struct name_addr *na);
 
 /* Via (§20.42), one value. */
 struct via {

@@ -329,9 +329,7 @@ enum err msg_salvage_via1(struct msg *m)
 /* tag-param = "tag" EQUAL token: one without value is neither a tag nor none. */
 static bool tag_ok(const struct name_addr *na)
 {
-	struct str tag;
-
-	return !param_find(na->params, "tag", &tag) || tag.len;
+	return !na->has_tag || na->tag.len;
 }
 
 enum err msg_read_addr(struct msg *m, enum hdr_type t, const struct name_addr **out)
@@ -416,14 +414,14 @@ struct str msg_from_tag(struct msg *m)
 {
 	const struct name_addr *na = msg_from(m);
 
-	return na ? name_addr_tag(na) : STR_NONE;
+	return na ? na->tag : STR_NONE;
 }
 
 struct str msg_to_tag(struct msg *m)
 {
 	const struct name_addr *na = msg_to(m);
 
-	return na ? name_addr_tag(na) : STR_NONE;
+	return na ? na->tag : STR_NONE;
 }
 
 enum err msg_number(struct msg *m, enum hdr_type t, uint32_t *out)

@@ -63,23 +63,27 @@ bool param_find(struct str params, const char *name, struct str *value)
 	return false;
 }
 
+bool param_names_add(struct param_names *seen, struct str name)
+{
+	if (seen->count == PARAMS_MOST)
+		return false;
+	for (size_t i = 0; i < seen->count; i++)
+		if (str_ieq(seen->name[i], name))
+			return false;
+	seen->name[seen->count++] = name;
+	return true;
+}
+
 bool params_ok(struct str params)
 {
-	/* More than anyone uses; it bounds the comparison of all names with each other. */
-	enum { MOST_PARAMS = 64 };
-	struct str   names[MOST_PARAMS];
-	struct param p;
-	size_t       n = 0;
-	bool         bad = false;
+	struct param_names seen;
+	struct param       p;
+	bool               bad = false;
 
-	while (param_next(&params, &p, &bad)) {
-		if (n == MOST_PARAMS)
+	seen.count = 0;
+	while (param_next(&params, &p, &bad))
+		if (!param_names_add(&seen, p.name))
 			return false;
-		for (size_t i = 0; i < n; i++)
-			if (str_ieq(names[i], p.name))
-				return false;
-		names[n++] = p.name;
-	}
 	return !bad;
 }
 

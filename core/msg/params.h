@@ -14,6 +14,13 @@ bool param_next(struct str *rest, struct param *out, bool *bad);
 bool param_find(struct str params, const char *name, struct str *value);
 /* Well-formed to the end, and no name twice? */
 bool params_ok(struct str params);
+/* The same for one who reads them anyway: true when the name was not there before. Count 0 to begin with. */
+enum { PARAMS_MOST = 64 };	/* more than anyone uses; it bounds the comparison of all names with each other */
+struct param_names {
+	struct str name[PARAMS_MOST];
+	size_t     count;
+};
+bool param_names_add(struct param_names *seen, struct str name);
 /* q: 0..1000 thousandths ("0.7" is 700); 1000 when absent, ERR_SYNTAX when not a qvalue (§25.1). */
 MUST_CHECK enum err qvalue_parse(struct str s, uint16_t *out);
 /* Quoted-string text (without its quotes) with \-escapes undone; .p NULL on no memory. */

@@ -62,7 +62,7 @@ static void to_write(struct msg *req, struct str tag, struct buf *out)
 {
 	const struct name_addr *to = msg_to(req);
 
-	if (!to || !tag.len || name_addr_tag(to).len) {
+	if (!to || !tag.len || to->tag.len) {
 		copy_first(req, H_TO, out);
 		return;
 	}

@@ -54,8 +54,8 @@ TEST(tags_are_found)
 	struct name_addr na;
 
 	CHECK(name_addr_parse(STR("<sip:a@h;tag=no>;x=\";tag=no\";TAG=yes"), &na) == OK);
-	CHECK_STR(name_addr_tag(&na), "yes");
-	CHECK(name_addr_parse(STR("<sip:a@h>"), &na) == OK && !name_addr_tag(&na).len);
+	CHECK_STR(na.tag, "yes");
+	CHECK(name_addr_parse(STR("<sip:a@h>"), &na) == OK && !na.has_tag);
 	CHECK(name_addr_parse(STR(" * "), &na) == OK && na.star);
 }
 
