@@ -96,18 +96,17 @@ bool str_take_ch(struct str *rest, char c)
 
 bool str_take_u32(struct str *rest, uint32_t *out)
 {
-	struct str s = *rest;
-	uint64_t   v = 0;
+	uint64_t v = 0;
+	size_t   n = 0;
 
-	if (!s.len || !ch_digit(s.p[0]))
-		return false;
-	while (s.len && ch_digit(s.p[0])) {
-		v = v * 10 + (uint64_t)(s.p[0] - '0');
+	for (; n < rest->len && ch_digit(rest->p[n]); n++) {
+		v = v * 10 + (uint64_t)(rest->p[n] - '0');
 		if (v > UINT32_MAX)
 			return false;
-		s = str_from(s, 1);
 	}
-	*rest = s;
+	if (!n)
+		return false;
+	*rest = str_from(*rest, n);
 	*out = (uint32_t)v;
 	return true;
 }

@@ -7,19 +7,19 @@
 
 bool host_is_ipv4(struct str h)
 {
-	unsigned octets = 0;
-	uint32_t v;
+	unsigned dots = 0, digits = 0, v = 0;
 
-	for (;;) {
-		struct str before = h;
-
-		if (!str_take_u32(&h, &v) || v > 255 || before.len - h.len > 3)
-			return false;
-		if (++octets == 4)
-			return !h.len;
-		if (!str_take_ch(&h, '.'))
-			return false;
-	}
+	for (size_t i = 0; i < h.len; i++)
+		if (ch_digit(h.p[i])) {
+			v = v * 10 + (unsigned)(h.p[i] - '0');
+			if (++digits > 3 || v > 255)
+				return false;
+		} else {
+			if (h.p[i] != '.' || !digits || ++dots > 3)
+				return false;
+			v = digits = 0;
+		}
+	return dots == 3 && digits;
 }
 
 static bool ipv6_bytes(struct str h, struct in6_addr *out)
@@ -61,15 +61,19 @@ bool host_ok(struct str h)
 		h.len--;
 	if (!h.len || h.len > 255)
 		return false;
+	if (host_is_ipv4(h))
+		return true;
 	for (size_t i = 0; i < h.len; i++) {
 		char c = h.p[i];
 
-		if (!ch_is(c, CL_HOST) || ((c == '.' || c == '-') && prev == '.') || (c == '.' && prev == '-'))
+		if (!ch_is(c, CL_HOST))
+			return false;
+		if ((c == '.' && (prev == '.' || prev == '-')) || (c == '-' && prev == '.'))
 			return false;
 		numeric &= c == '.' || ch_digit(c);
 		prev = c;
 	}
-	return prev != '-' && prev != '.' && (!numeric || host_is_ipv4(h));
+	return prev != '-' && prev != '.' && !numeric;
 }
 
 bool host_take(struct str *rest, struct str *host, bool *ipv6)
@@ -230,23 +234,27 @@ static bool uri_params_ok(struct str params)
 
 static bool params_take(struct str *rest, struct uri *u)
 {
+	ptrdiff_t end;
+
 	if (!str_take_ch(rest, ';'))
 		return true;
-	u->params = str_to(*rest, rest->len);
-	if (str_find(*rest, '?') >= 0)
-		u->params.len = (size_t)str_find(*rest, '?');
+	end = str_find(*rest, '?');
+	u->params = end < 0 ? *rest : str_to(*rest, (size_t)end);
 	*rest = str_from(*rest, u->params.len);
 	return u->params.len && uri_params_ok(u->params);
 }
 
-/* SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ] (RFC 3261 §25.1) */
+/* SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ] (RFC 3261 §25.1). Each part has its own characters; only
+ * parameters and headers are otherwise more generous than a URI may be. */
 static bool sip_parse(struct str rest, struct uri *u)
 {
 	if (!userinfo_take(&rest, u) || !host_take(&rest, &u->host, &u->ipv6))
 		return false;
 	if (str_take_ch(&rest, ':') && !port_take(&rest, &u->port))
 		return false;
-	if (str_find(rest, '@') >= 0 || !params_take(&rest, u))
+	if (!rest.len)
+		return true;
+	if (!str_all(rest, CL_URI) || str_find(rest, '@') >= 0 || !params_take(&rest, u))
 		return false;
 	if (!rest.len)
 		return true;
@@ -297,10 +305,10 @@ static bool rest_parse(struct str rest, struct uri *u)
 	case URI_SIPS:
 		return sip_parse(rest, u);
 	case URI_TEL:
-		return tel_parse(rest, u);
+		return str_all(rest, CL_URI) && tel_parse(rest, u);
 	case URI_OTHER:
 		u->rest = rest;
-		return rest.len;
+		return rest.len && str_all(rest, CL_URI);
 	}
 	return false;
 }
@@ -314,7 +322,7 @@ enum err uri_parse(struct str in, struct uri *out)
 	if (!u.scheme_name.len || ch_lower(in.p[0]) < 'a' || ch_lower(in.p[0]) > 'z' || !str_take_ch(&rest, ':'))
 		return ERR_SYNTAX;
 	u.scheme = scheme_of(u.scheme_name);
-	if (!str_all(rest, CL_URI) || !escapes_ok(rest) || !rest_parse(rest, &u))
+	if (!escapes_ok(rest) || !rest_parse(rest, &u))
 		return ERR_SYNTAX;
 	*out = u;
 	return OK;

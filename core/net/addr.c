@@ -98,12 +98,26 @@ socklen_t addr_len(const struct addr *a)
 	return a->u.any.sa_family == AF_INET6 ? sizeof(a->u.v6) : sizeof(a->u.v4);
 }
 
+/* Once a message at least, hence not by inet_ntop(), which goes through printf. */
+static void ipv4_write(const struct in_addr *ip, struct buf *out)
+{
+	uint8_t octet[4];
+
+	memcpy(octet, ip, sizeof(octet));
+	for (size_t i = 0; i < sizeof(octet); i++) {
+		if (i)
+			buf_ch(out, '.');
+		buf_u64(out, octet[i]);
+	}
+}
+
 void addr_ip_write(const struct addr *a, struct buf *out)
 {
-	char        text[INET6_ADDRSTRLEN];
-	const void *ip = a->u.any.sa_family == AF_INET6 ? (const void *)&a->u.v6.sin6_addr : (const void *)&a->u.v4.sin_addr;
+	char text[INET6_ADDRSTRLEN];
 
-	if (inet_ntop(a->u.any.sa_family, ip, text, sizeof(text)))
+	if (a->u.any.sa_family == AF_INET)
+		ipv4_write(&a->u.v4.sin_addr, out);
+	else if (a->u.any.sa_family == AF_INET6 && inet_ntop(AF_INET6, &a->u.v6.sin6_addr, text, sizeof(text)))
 		buf_add(out, str_of(text));
 	else
 		BUF_LIT(out, "none");
