@@ -15,9 +15,19 @@ void buf_u64(struct buf *b, uint64_t v)
 	buf_add(b, str_n(digits + at, sizeof(digits) - at));
 }
 
+static const char hex[] = "0123456789abcdef";
+
+void buf_hex64(struct buf *b, uint64_t v)
+{
+	char digits[16];
+
+	for (size_t i = sizeof(digits); i--; v >>= 4)
+		digits[i] = hex[v & 15];
+	buf_add(b, str_n(digits, sizeof(digits)));
+}
+
 void buf_hex(struct buf *b, const void *p, size_t n)
 {
-	static const char    hex[] = "0123456789abcdef";
 	const unsigned char *in = p;
 
 	for (size_t i = 0; i < n; i++)

@@ -43,6 +43,8 @@ static inline void buf_ch(struct buf *b, char c)
 
 #define BUF_LIT(b, literal) buf_add((b), STR(literal))
 void buf_u64(struct buf *b, uint64_t v);
+/* 16 digits, lower-case. */
+void buf_hex64(struct buf *b, uint64_t v);
 /* Lower-case hexadecimal of the bytes. */
 void buf_hex(struct buf *b, const void *p, size_t n);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);

@@ -235,13 +235,18 @@ enum err msg_set_body(struct msg *m, struct str type, struct str body)
 	return OK;
 }
 
+static struct str before_params(const struct via *v)
+{
+	return lws_trim(str_to(v->text, v->text.len - v->params.len));
+}
+
 /* The top Via with received and rport as they should be. rport keeps its place; other parameters are left alone. */
 static void via_write_received(const struct via *v, bool received, struct str ip, uint16_t port, struct buf *out)
 {
 	struct str   rest = v->params;
 	struct param p;
 
-	buf_add(out, lws_trim(str_to(v->text, v->text.len - v->params.len)));
+	buf_add(out, before_params(v));
 	while (rest.len) {
 		struct str start = rest;
 
@@ -249,10 +254,12 @@ static void via_write_received(const struct via *v, bool received, struct str ip
 			break;
 		if (str_ieqz(p.name, "received"))
 			continue;
-		if (str_ieqz(p.name, "rport"))
-			buf_printf(out, ";rport=%u", port);
-		else
+		if (str_ieqz(p.name, "rport")) {
+			BUF_LIT(out, ";rport=");
+			buf_u64(out, port);
+		} else {
 			buf_add(out, lws_trim(str_to(start, start.len - rest.len)));
+		}
 	}
 	if (received) {
 		BUF_LIT(out, ";received=");
@@ -260,9 +267,20 @@ static void via_write_received(const struct via *v, bool received, struct str ip
 	}
 }
 
+/* What is known of the Via, without parsing it again: the rest of it still stands in the received bytes. */
+static void via_note_received(struct via *v, struct str text, bool received, struct str ip, uint16_t port)
+{
+	v->params = str_from(text, before_params(v).len);
+	v->text = text;
+	v->received = received ? str_from(text, text.len - ip.len) : STR_NONE;
+	if (v->has_rport)
+		v->rport = port;
+}
+
 enum err msg_set_received(struct msg *m, struct str ip, uint16_t port)
 {
 	const struct via *v;
+	struct via       *known;
 	struct hdr       *h = m->first[H_VIA];
 	struct buf        b;
 	struct str        rest, top;
@@ -281,12 +299,16 @@ enum err msg_set_received(struct msg *m, struct str ip, uint16_t port)
 	if (!b.p)
 		return ERR_NOMEM;
 	via_write_received(v, received, ip, port, &b);
+	top = buf_str(&b);
 	if (rest.p) {
 		BUF_LIT(&b, ", ");
 		buf_add(&b, lws_trim(rest));
 	}
 	if (!buf_ok(&b))
 		return ERR_LIMIT;
+	known = m->via1;
 	set_body_text(m, h, buf_str(&b));
+	via_note_received(known, top, received, ip, port);
+	m->via1 = known;
 	return OK;
 }

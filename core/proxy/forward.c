@@ -37,7 +37,9 @@ static void stable_branch(struct request *r, struct buf *out)
 		h = hash_more(proxy_key(), h, msg_from_tag(&r->msg));
 		h = hash_more(proxy_key(), h, str_n((const char *)&cseq->num, sizeof(cseq->num)));
 	}
-	buf_printf(out, "z9hG4bK%c%016llx", TM_STATELESS, (unsigned long long)h);
+	BUF_LIT(out, "z9hG4bK");
+	buf_ch(out, TM_STATELESS);
+	buf_hex64(out, h);
 }
 
 static void write_forward(struct request *r, const struct listener *l, struct str ruri, struct buf *out)

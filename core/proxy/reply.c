@@ -11,7 +11,7 @@ static struct str stable_tag(struct request *r, char room[20])
 	h = hash_more(proxy_key(), h, msg_from_tag(&r->msg));
 	if (via)
 		h = hash_more(proxy_key(), h, via->branch);
-	buf_printf(&b, "%016llx", (unsigned long long)h);
+	buf_hex64(&b, h);
 	return buf_str(&b);
 }
 

@@ -120,7 +120,7 @@ struct str own_reply(struct trans *t, struct ctx *c, struct msg *m, const struct
 	if (!m && kept_parse(t, c, &kept))
 		return STR_NONE;
 	m = m ? m : &kept;
-	buf_printf(&b, "%016llx", (unsigned long long)t->tag);
+	buf_hex64(&b, t->tag);
 	if (!full.to_tag.len && r->status != 100)
 		full.to_tag = buf_str(&b);
 	cap = msg_write_bound(m, r->reason.len + r->headers.len + r->body_type.len + r->body.len + sizeof(tag) + 64);

@@ -32,7 +32,11 @@ static struct str id_write(uint64_t id, unsigned index, char room[BRANCH_ID_BYTE
 {
 	struct buf out = buf_on(room, BRANCH_ID_BYTES);
 
-	buf_printf(&out, "z9hG4bK%c%016llx.%x", TM_STATEFUL, (unsigned long long)id, index);
+	BUF_LIT(&out, "z9hG4bK");
+	buf_ch(&out, TM_STATEFUL);
+	buf_hex64(&out, id);
+	buf_ch(&out, '.');
+	buf_ch(&out, "0123456789abcdef"[index]);	/* below TM_MOST_BRANCHES */
 	return buf_str(&out);
 }
 

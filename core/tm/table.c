@@ -100,7 +100,9 @@ static void sent_by_write(const struct via *v, struct buf *out)
 
 	for (size_t i = 0; i < v->host.len; i++)
 		buf_ch(out, ch_lower(v->host.p[i]));
-	buf_printf(out, ":%u\n", port);
+	buf_ch(out, ':');
+	buf_u64(out, port);
+	buf_ch(out, '\n');
 }
 
 /* RFC 2543 had no unique branches: what else tells requests apart. The To tag is left out, since an ACK has the answer's; which of
@@ -114,7 +116,8 @@ static void old_key_write(struct msg *m, const struct via *v, struct buf *out)
 		buf_add(out, parts[i]);
 		buf_ch(out, '\n');
 	}
-	buf_printf(out, "%u\n", cseq ? cseq->num : 0);
+	buf_u64(out, cseq ? cseq->num : 0);
+	buf_ch(out, '\n');
 }
 
 struct str key_of(struct msg *m, struct str method)

@@ -71,6 +71,18 @@ TEST(buf_remembers_what_did_not_fit)
 	CHECK_STR(buf_str(&b), "1234567");
 }
 
+TEST(buf_writes_numbers_without_printf)
+{
+	char       room[64];
+	struct buf b = buf_on(room, sizeof(room));
+
+	buf_u64(&b, UINT64_MAX);
+	buf_ch(&b, ' ');
+	buf_hex64(&b, 0x0123456789abcdef);
+	buf_hex64(&b, 0);
+	CHECK_STR(buf_str(&b), "18446744073709551615 0123456789abcdef0000000000000000");
+}
+
 TEST(hash_without_case_agrees_with_lower_case)
 {
 	struct hash_key k = { { 1, 2 } };

@@ -160,13 +160,21 @@ TEST(received_and_rport_are_written_into_the_top_via)
 	};
 
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		char text[512];
+		char              text[512];
+		struct str        body, top;
+		struct via        v;
+		const struct via *known;
 
 		snprintf(text, sizeof(text), "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP %s\r\nl: 0\r\n\r\n", rows[i].in);
 		case_begin(&t, str_of(text));
 		CHECK_ROW(msg_set_received(&t.m, str_of(rows[i].ip), 5099) == OK, rows[i].in);
-		CHECK_STR(str_from(t.m.first[H_VIA]->body, 12), rows[i].out);
-		CHECK_ROW(msg_via1(&t.m) != NULL, rows[i].in);
+		body = t.m.first[H_VIA]->body;
+		CHECK_STR(str_from(body, 12), rows[i].out);
+		/* what is remembered is what would be read */
+		known = msg_via1(&t.m);
+		CHECK_ROW(known && value_next(&body, &top) && via_parse(top, &v) == OK, rows[i].in);
+		CHECK_ROW(str_eq(known->text, v.text) && str_eq(str_trim(known->params), str_trim(v.params)) && str_eq(known->branch, v.branch), rows[i].in);
+		CHECK_ROW(str_eq(known->received, v.received) && known->has_rport == v.has_rport && known->rport == v.rport, rows[i].in);
 		case_end(&t);
 	}
 }
