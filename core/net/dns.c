@@ -1,5 +1,4 @@
-/* Questions and the cache of answers. An entry is born with its first question, gets its answer from the resolver and is kept until
- * the TTL is over or its place is needed. */
+/* Questions under way in this process, and who waits for them. What came of them is kept in dns_cache.c. */
 #include "net/dns.h"
 
 #include <stdlib.h>
@@ -7,34 +6,29 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "net/dns_cache.h"
 #include "net/resolver.h"
 #include "shm/counter.h"
 
 enum {
-	BUCKETS = 1024,
-	ENTRY_MOST = 4096,
-	NAME_MOST = 253,		/* RFC 1035 §2.3.4, as text */
+	BUCKETS = 256,
+	MOST_UNDER_WAY = 4096,
 	TTL_LEAST_S = 1,
 	TTL_MOST_S = 3600,
 	FAILURE_S = 5,
 };
 
-struct entry {
-	struct list       bucket, age;	/* age: in dns.kept, oldest answer first; a ring of itself while it is asked */
-	struct list       waiters;	/* struct dns_query, while it is asked */
-	bool              asked;
-	int               family;
-	uint64_t          until_ms;
-	enum err          err;
-	struct dns_answer answer;
-	char              name[];	/* lower case, without a final dot */
+struct question {
+	struct list   bucket;
+	struct list   waiters;		/* struct dns_query */
+	enum dns_type type;
+	char          name[];		/* lower case, without a final dot */
 };
 
 struct dns_query {
-	struct list       link;		/* in entry.waiters, then dns.ready */
+	struct list       link;		/* in question.waiters, then dns.ready */
 	dns_done         *done;
 	void             *arg;
 	enum err          err;
@@ -46,10 +40,9 @@ static struct {
 	struct loop_fd  wake;		/* an eventfd: there is something in `ready` */
 	struct list     ready, telling;	/* answered; those whose turn it is */
 	struct list     bucket[BUCKETS];
-	struct list     kept;
-	size_t          entries;
+	size_t          under_way;
 	struct hash_key key;
-	enum err (*lookup)(struct str name, int family, struct dns_answer *out);
+	dns_lookup     *lookup;
 } dns;
 
 enum dns_count { COUNT_ASKED, COUNT_FROM_CACHE, COUNT_TIMEOUTS, COUNT_FAILURES, DNS_COUNTS };
@@ -57,7 +50,7 @@ static struct counter counts[DNS_COUNTS] = {
 	[COUNT_ASKED] = { "dns.asked", "questions put to the name servers", "questions" },
 	[COUNT_FROM_CACHE] = { "dns.from_cache", "questions answered from the cache", "questions" },
 	[COUNT_TIMEOUTS] = { "dns.timeouts", "questions that no server answered in time", "questions" },
-	[COUNT_FAILURES] = { "dns.failures", "questions refused, or answered without an address", "questions" },
+	[COUNT_FAILURES] = { "dns.failures", "questions refused, or answered without a record", "questions" },
 };
 
 void dns_boot(void)
@@ -85,13 +78,12 @@ static void tell(struct loop_fd *f, uint32_t events)
 	}
 }
 
-static void make_ready(struct dns_query *q, enum err err, const struct dns_answer *answer)
+static void make_ready(struct dns_query *q, enum err err)
 {
 	uint64_t one = 1;
 	ssize_t  done;
 
 	q->err = err;
-	q->answer = *answer;
 	if (list_empty(&dns.ready)) {
 		done = write(dns.wake.fd, &one, sizeof(one));
 		(void)done;
@@ -100,47 +92,42 @@ static void make_ready(struct dns_query *q, enum err err, const struct dns_answe
 	list_append(&dns.ready, &q->link);
 }
 
-/* --- the cache --- */
+/* --- questions under way --- */
 
 static struct list *bucket_of(struct str name)
 {
 	return &dns.bucket[hash_istr(&dns.key, name) % BUCKETS];
 }
 
-static struct entry *find(struct str name, int family)
+static struct question *find(struct str name, enum dns_type type)
 {
-	LIST_EACH(struct entry, e, bucket_of(name), bucket)
-		if (e->family == family && str_ieq(name, str_of(e->name)))
-			return e;
+	LIST_EACH(struct question, q, bucket_of(name), bucket)
+		if (q->type == type && str_ieq(name, str_of(q->name)))
+			return q;
 	return NULL;
 }
 
-static void entry_free(struct entry *e)
+static void question_free(struct question *q)
 {
-	list_remove(&e->bucket);
-	list_remove(&e->age);
-	dns.entries--;
-	free(e);
+	list_remove(&q->bucket);
+	dns.under_way--;
+	free(q);
 }
 
-/* NULL: no memory, or so many names are being asked for that none can be dropped. */
-static struct entry *entry_new(struct str name, int family)
+/* NULL: no memory, or there are too many. */
+static struct question *question_new(struct str name, enum dns_type type)
 {
-	struct entry *e;
+	struct question *q = dns.under_way < MOST_UNDER_WAY ? calloc(1, sizeof(*q) + name.len + 1) : NULL;
 
-	if (dns.entries == ENTRY_MOST && !list_empty(&dns.kept))
-		entry_free(LIST_FIRST(&dns.kept, struct entry, age));
-	e = dns.entries < ENTRY_MOST ? calloc(1, sizeof(*e) + name.len + 1) : NULL;
-	if (!e)
+	if (!q)
 		return NULL;
-	e->family = family;
+	q->type = type;
 	for (size_t i = 0; i < name.len; i++)
-		e->name[i] = ch_lower(name.p[i]);
-	list_init(&e->waiters);
-	list_init(&e->age);
-	list_append(bucket_of(name), &e->bucket);
-	dns.entries++;
-	return e;
+		q->name[i] = ch_lower(name.p[i]);
+	list_init(&q->waiters);
+	list_append(bucket_of(name), &q->bucket);
+	dns.under_way++;
+	return q;
 }
 
 static void count_outcome(enum err err)
@@ -149,64 +136,81 @@ static void count_outcome(enum err err)
 		counter_inc(&counts[err == ERR_TIMEOUT ? COUNT_TIMEOUTS : COUNT_FAILURES]);
 }
 
-static void on_answer(void *arg, enum err err, const struct dns_answer *answer, uint32_t ttl_s)
+/* RFC 2308 §5: that there is nothing is kept for as long as the zone says, but no failure for long. */
+static uint32_t kept_s(enum err err, uint32_t ttl_s)
 {
-	struct entry *e = arg;
-
-	count_outcome(err);
-	if (err)
-		ttl_s = FAILURE_S;
-	else if (ttl_s < TTL_LEAST_S)
-		ttl_s = TTL_LEAST_S;
-	else if (ttl_s > TTL_MOST_S)
-		ttl_s = TTL_MOST_S;
-	e->asked = false;
-	e->err = err;
-	e->answer = *answer;
-	e->until_ms = clock_ms() + (uint64_t)ttl_s * 1000;
-	list_append(&dns.kept, &e->age);
-	LIST_EACH_SAFE(struct dns_query, q, &e->waiters, link)
-		make_ready(q, err, answer);
+	if (err && (err != ERR_NOT_FOUND || !ttl_s))
+		return FAILURE_S;
+	if (ttl_s < TTL_LEAST_S)
+		return TTL_LEAST_S;
+	return ttl_s > TTL_MOST_S ? TTL_MOST_S : ttl_s;
 }
 
-/* --- questions --- */
+static void on_answer(void *arg, enum err err, const struct dns_answer *answer, uint32_t ttl_s)
+{
+	struct question *asked = arg;
+
+	count_outcome(err);
+	dns_cache_store(str_of(asked->name), asked->type, err, answer, kept_s(err, ttl_s));
+	LIST_EACH_SAFE(struct dns_query, q, &asked->waiters, link) {
+		q->answer = *answer;
+		make_ready(q, err);
+	}
+	question_free(asked);
+}
+
+/* --- asking --- */
+
+static struct str complete(struct str name)
+{
+	return str_ends(name, STR(".")) ? str_to(name, name.len - 1) : name;
+}
 
 static bool can_be_asked(struct str name)
 {
-	return name.len && name.len <= NAME_MOST && str_find(name, '\0') < 0;
+	return name.len && name.len < DNS_NAME && str_find(name, '\0') < 0;
 }
 
-/* Into the cache, or out of it. False: no memory. */
-static bool ask(struct dns_query *q, struct str name, int family)
+/* ERR_AGAIN: it is not known. */
+static enum err known(struct str name, enum dns_type type, struct dns_answer *out)
 {
-	struct entry *e = find(name, family);
+	enum err err;
 
-	if (e && !e->asked && e->until_ms <= clock_ms()) {
-		entry_free(e);
-		e = NULL;
-	}
-	if (e && !e->asked) {
-		counter_inc(&counts[COUNT_FROM_CACHE]);
-		make_ready(q, e->err, &e->answer);
+	if (dns.lookup)
+		return dns.lookup(name, type, out);
+	if (!can_be_asked(name))
+		return ERR_NOT_FOUND;
+	if (!dns_cache_find(name, type, &err, out))
+		return ERR_AGAIN;
+	counter_inc(&counts[COUNT_FROM_CACHE]);
+	return err;
+}
+
+enum err dns_known(struct str name, enum dns_type type, struct dns_answer *out)
+{
+	return known(complete(name), type, out);
+}
+
+/* False: no memory. */
+static bool ask(struct dns_query *q, struct str name, enum dns_type type)
+{
+	struct question *asked = find(name, type);
+
+	if (asked) {
+		list_append(&asked->waiters, &q->link);
 		return true;
 	}
-	if (e) {
-		list_append(&e->waiters, &q->link);
-		return true;
-	}
-	e = entry_new(name, family);
-	if (!e)
+	asked = question_new(name, type);
+	if (!asked)
 		return false;
-	list_append(&e->waiters, &q->link);
-	e->asked = true;
+	list_append(&asked->waiters, &q->link);
 	counter_inc(&counts[COUNT_ASKED]);
-	resolver_ask(e->name, family, on_answer, e);
+	resolver_ask(asked->name, type, on_answer, asked);
 	return true;
 }
 
-struct dns_query *dns_resolve(struct str name, int family, dns_done *done, void *arg)
+struct dns_query *dns_ask(struct str name, enum dns_type type, dns_done *done, void *arg)
 {
-	struct dns_answer answer = { 0 };
 	struct dns_query *q = dns.loop ? calloc(1, sizeof(*q)) : NULL;
 	enum err          err;
 
@@ -215,14 +219,13 @@ struct dns_query *dns_resolve(struct str name, int family, dns_done *done, void 
 	q->done = done;
 	q->arg = arg;
 	list_init(&q->link);
-	if (str_ends(name, STR(".")))
-		name.len--;
-	if (dns.lookup || !can_be_asked(name)) {
-		err = dns.lookup ? dns.lookup(name, family, &answer) : ERR_NOT_FOUND;
-		make_ready(q, err, &answer);
+	name = complete(name);
+	err = known(name, type, &q->answer);
+	if (err != ERR_AGAIN) {
+		make_ready(q, err);
 		return q;
 	}
-	if (ask(q, name, family))
+	if (ask(q, name, type))
 		return q;
 	free(q);
 	return NULL;
@@ -236,7 +239,7 @@ void dns_cancel(struct dns_query *q)
 	free(q);
 }
 
-void dns_replace(enum err (*lookup)(struct str name, int family, struct dns_answer *out))
+void dns_replace(dns_lookup *lookup)
 {
 	dns.lookup = lookup;
 }
@@ -250,7 +253,6 @@ enum err dns_start(struct loop *l, const struct dns_config *cfg)
 	dns_stop();
 	list_init(&dns.ready);
 	list_init(&dns.telling);
-	list_init(&dns.kept);
 	for (size_t i = 0; i < BUCKETS; i++)
 		list_init(&dns.bucket[i]);
 	random_bytes(&dns.key, sizeof(dns.key));
@@ -279,9 +281,9 @@ void dns_stop(void)
 		return;
 	resolver_close();
 	for (size_t i = 0; i < BUCKETS; i++)
-		LIST_EACH_SAFE(struct entry, e, &dns.bucket[i], bucket) {
-			drop_queries(&e->waiters);
-			entry_free(e);
+		LIST_EACH_SAFE(struct question, q, &dns.bucket[i], bucket) {
+			drop_queries(&q->waiters);
+			question_free(q);
 		}
 	drop_queries(&dns.ready);
 	drop_queries(&dns.telling);

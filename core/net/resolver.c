@@ -14,6 +14,7 @@ enum { TIMEOUT_MS = 2000, TRIES = 2 };
 struct asked {
 	resolver_done *done;
 	void          *arg;
+	enum dns_type  type;
 };
 
 struct socket {
@@ -174,12 +175,17 @@ static void add_node(struct dns_answer *a, const struct ares_addrinfo_node *n)
 	a->count++;
 }
 
-static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
+static void tell(struct asked *q, enum err err, const struct dns_answer *answer, uint32_t ttl_s)
 {
-	struct asked     *q = arg;
+	if (!ares.closing)
+		q->done(q->arg, !err && !answer->count ? ERR_NOT_FOUND : err, answer, ttl_s);
+	free(q);
+}
+
+static void on_addresses(void *arg, int status, int timeouts, struct ares_addrinfo *info)
+{
 	struct dns_answer answer = { 0 };
 	uint32_t          ttl_s = UINT32_MAX;
-	enum err          err = err_of(status);
 
 	(void)timeouts;
 	for (struct ares_addrinfo_node *n = info ? info->nodes : NULL; n; n = n->ai_next) {
@@ -190,23 +196,180 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
 		ttl_s = lower(ttl_s, c->ttl);
 	if (info)
 		ares_freeaddrinfo(info);
-	if (!ares.closing)
-		q->done(q->arg, !err && !answer.count ? ERR_NOT_FOUND : err, &answer, ttl_s);
-	free(q);
+	tell(arg, err_of(status), &answer, answer.count ? ttl_s : 0);
 }
 
-void resolver_ask(const char *name, int family, resolver_done *done, void *arg)
+/* --- TTLs, which the library does not tell for these types: RFC 1035 §4.1 --- */
+
+enum { HEADER_BYTES = 12, CLASS_AND_TYPE = 4, FIXED_BYTES = 10, TYPE_SOA = 6 };
+
+struct packet {
+	const unsigned char *p, *at;
+	int                  len;
+};
+
+static unsigned get16(const unsigned char *p)
+{
+	return (unsigned)p[0] << 8 | p[1];
+}
+
+static uint32_t get32(const unsigned char *p)
+{
+	return (uint32_t)get16(p) << 16 | get16(p + 2);
+}
+
+static bool skip(struct packet *k, long n)
+{
+	if (k->p + k->len - k->at < n)
+		return false;
+	k->at += n;
+	return true;
+}
+
+static bool skip_name(struct packet *k)
+{
+	char *name;
+	long  n;
+
+	if (ares_expand_name(k->at, k->p, k->len, &name, &n) != ARES_SUCCESS)
+		return false;
+	ares_free_string(name);
+	return skip(k, n);
+}
+
+/* The next resource record: its type, TTL and data; at the one behind it afterwards. */
+static bool next_record(struct packet *k, unsigned *type, uint32_t *ttl_s, const unsigned char **data, unsigned *bytes)
+{
+	const unsigned char *fixed;
+
+	if (!skip_name(k))
+		return false;
+	fixed = k->at;
+	if (!skip(k, FIXED_BYTES))
+		return false;
+	*type = get16(fixed);
+	*ttl_s = get32(fixed + 4);
+	*bytes = get16(fixed + 8);
+	*data = k->at;
+	return skip(k, *bytes);
+}
+
+/* The lowest of the answer's records; without any the lower of the zone's SOA record's and of its last number (RFC 2308 §5). 0: none. */
+static uint32_t ttl_of(const unsigned char *p, int len)
+{
+	struct packet        k = { .p = p, .at = p + HEADER_BYTES, .len = len };
+	const unsigned char *data;
+	uint32_t             lowest = UINT32_MAX, ttl_s;
+	unsigned             answers, authorities, type, bytes;
+
+	if (!p || len < HEADER_BYTES)
+		return 0;
+	answers = get16(p + 6);
+	authorities = get16(p + 8);
+	for (unsigned i = get16(p + 4); i; i--)
+		if (!skip_name(&k) || !skip(&k, CLASS_AND_TYPE))
+			return 0;
+	for (unsigned i = 0; i < answers; i++) {
+		if (!next_record(&k, &type, &ttl_s, &data, &bytes))
+			return 0;
+		lowest = ttl_s < lowest ? ttl_s : lowest;
+	}
+	for (unsigned i = 0; !answers && i < authorities; i++) {
+		if (!next_record(&k, &type, &ttl_s, &data, &bytes))
+			return 0;
+		if (type != TYPE_SOA || bytes < 4)
+			continue;
+		lowest = ttl_s < lowest ? ttl_s : lowest;
+		ttl_s = get32(data + bytes - 4);
+		lowest = ttl_s < lowest ? ttl_s : lowest;
+	}
+	return lowest == UINT32_MAX ? 0 : lowest;
+}
+
+/* --- SRV and NAPTR --- */
+
+static void add_srv(struct dns_answer *a, const struct ares_srv_reply *r)
+{
+	struct dns_srv *s = &a->srv[a->count];
+
+	if (a->count == DNS_MOST || strlen(r->host) >= sizeof(s->target))
+		return;
+	*s = (struct dns_srv){ .priority = r->priority, .weight = r->weight, .port = r->port };
+	(void)str_cstr(str_of(r->host), s->target, sizeof(s->target));
+	a->count++;
+}
+
+static bool copy(const void *text, char *out, size_t cap)
+{
+	return text && str_cstr(str_of(text), out, cap);
+}
+
+static void add_naptr(struct dns_answer *a, const struct ares_naptr_reply *r)
+{
+	struct dns_naptr *n = &a->naptr[a->count];
+
+	if (a->count == DNS_MOST)
+		return;
+	*n = (struct dns_naptr){ .order = r->order, .preference = r->preference };
+	if (copy(r->flags, n->flags, sizeof(n->flags)) && copy(r->service, n->service, sizeof(n->service)) &&
+	    copy(r->replacement, n->replacement, sizeof(n->replacement)))
+		a->count++;
+}
+
+static int parse_srv(const unsigned char *p, int len, struct dns_answer *a)
+{
+	struct ares_srv_reply *all = NULL;
+	int                    status = ares_parse_srv_reply(p, len, &all);
+
+	for (const struct ares_srv_reply *r = all; r; r = r->next)
+		add_srv(a, r);
+	ares_free_data(all);
+	return status;
+}
+
+static int parse_naptr(const unsigned char *p, int len, struct dns_answer *a)
+{
+	struct ares_naptr_reply *all = NULL;
+	int                      status = ares_parse_naptr_reply(p, len, &all);
+
+	for (const struct ares_naptr_reply *r = all; r; r = r->next)
+		add_naptr(a, r);
+	ares_free_data(all);
+	return status;
+}
+
+static void on_packet(void *arg, int status, int timeouts, unsigned char *p, int len)
+{
+	struct asked     *q = arg;
+	struct dns_answer answer = { 0 };
+
+	(void)timeouts;
+	if (status == ARES_SUCCESS)
+		status = q->type == DNS_SRV ? parse_srv(p, len, &answer) : parse_naptr(p, len, &answer);
+	tell(q, err_of(status), &answer, ttl_of(p, len));
+}
+
+/* --- asking --- */
+
+enum { CLASS_IN = 1, TYPE_SRV = 33, TYPE_NAPTR = 35 };
+
+void resolver_ask(const char *name, enum dns_type type, resolver_done *done, void *arg)
 {
 	/* NOSORT: sorting would connect sockets to every address (RFC 6724). */
-	struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT, .ai_family = family };
+	struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT };
 	struct asked              *q = ares.open ? malloc(sizeof(*q)) : NULL;
 
 	if (!q) {
 		done(arg, ares.open ? ERR_NOMEM : ERR_STATE, &(struct dns_answer){ 0 }, 0);
 		return;
 	}
-	*q = (struct asked){ .done = done, .arg = arg };
-	ares_getaddrinfo(ares.channel, name, NULL, &hints, on_answer, q);
+	*q = (struct asked){ .done = done, .arg = arg, .type = type };
+	if (type == DNS_SRV || type == DNS_NAPTR) {
+		ares_query(ares.channel, name, CLASS_IN, type == DNS_SRV ? TYPE_SRV : TYPE_NAPTR, on_packet, q);
+	} else {
+		hints.ai_family = type == DNS_A ? AF_INET : type == DNS_AAAA ? AF_INET6 : AF_UNSPEC;
+		ares_getaddrinfo(ares.channel, name, NULL, &hints, on_addresses, q);
+	}
 	arm_timeout();
 }
 

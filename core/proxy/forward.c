@@ -11,16 +11,6 @@ struct parked {
 	char   bytes[];
 };
 
-void via_write(const struct listener *l, struct str branch_id, struct buf *out)
-{
-	BUF_LIT(out, "SIP/2.0/");
-	buf_add(out, transport_name(l->transport));
-	buf_ch(out, ' ');
-	buf_add(out, l->host_port);
-	BUF_LIT(out, ";branch=");
-	buf_add(out, branch_id);
-}
-
 /* §16.11: from the received branch if that is unique, else from all that names the transaction. The Request-URI is in it, so that a
  * spiral through here gets another one. CANCEL and ACK to a non-2xx have all of it in common with their INVITE. */
 static void stable_branch(struct request *r, struct buf *out)
@@ -52,7 +42,7 @@ static void write_forward(struct request *r, const struct listener *l, struct st
 	msg_write_branch(&r->msg, buf_str(&via), ruri, out);
 }
 
-struct sending {	/* to an address: found before nexthop_find() returns */
+struct sending {	/* to an address: found before locate() returns */
 	struct request *r;
 	struct str      ruri;
 };
@@ -63,11 +53,12 @@ static void send_failed(struct request *r, enum err err)
 	reply_stateless(r, &(struct reply){ .status = 500, .reason = STR("Next hop cannot be resolved") });
 }
 
-static void found_now(void *arg, enum err err, const struct flow *to)
+static void found_now(void *arg, enum err err, const struct flow *to, size_t count)
 {
 	struct sending *s = arg;
 	struct buf      out;
 
+	(void)count;	/* §4.4: the first one, always */
 	if (err) {
 		send_failed(s->r, err);
 		return;
@@ -78,10 +69,11 @@ static void found_now(void *arg, enum err err, const struct flow *to)
 	counter_inc(&count_forwarded);
 }
 
-static void found_late(void *arg, enum err err, const struct flow *to)
+static void found_late(void *arg, enum err err, const struct flow *to, size_t count)
 {
 	struct parked *p = arg;
 
+	(void)count;
 	if (!err && !net_send(to, str_n(p->bytes, p->len)))
 		counter_inc(&count_forwarded);
 	free(p);
@@ -101,7 +93,7 @@ static void send_later(struct request *r, struct str hop, struct str ruri)
 	out = buf_on(p->bytes, bound);
 	write_forward(r, r->from.via, ruri, &out);
 	p->len = out.len;
-	nexthop_find(hop, r->from.via, found_late, p);
+	locate(hop, &(struct locate_how){ .like = r->from.via, .stable = true }, found_late, p);
 }
 
 static bool hop_is_numeric(struct str hop)
@@ -128,7 +120,7 @@ void request_forward(struct request *r, struct str to)
 	r->end = REQ_RELAYED;
 	hop = to.len ? to : r->dst.len ? r->dst : e.hop;
 	if (hop_is_numeric(hop))
-		nexthop_find(hop, r->from.via, found_now, &(struct sending){ .r = r, .ruri = e.ruri });
+		locate(hop, &(struct locate_how){ .like = r->from.via, .stable = true }, found_now, &(struct sending){ .r = r, .ruri = e.ruri });
 	else
 		send_later(r, hop, e.ruri);
 }

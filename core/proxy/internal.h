@@ -40,16 +40,18 @@ struct route_edit {
 MUST_CHECK enum err route_target(struct request *r, struct str uri, struct str path, struct route_edit *e);
 MUST_CHECK enum err route_target_undo(struct request *r, struct route_edit *e);
 
-/* --- nexthop.c --- */
-typedef void nexthop_done(void *arg, enum err err, const struct flow *to);
-/* Where to send for `uri`: for an address at once, `done` being called before this returns; for a name once the answer is there, from
- * the loop. ERR_NOT_FOUND, ERR_TIMEOUT, ERR_NOMEM, ERR_UNSUPPORTED (no transport or socket for it), ERR_SYNTAX. */
-void nexthop_find(struct str uri, const struct listener *like, nexthop_done *done, void *arg);
+/* --- locate.c --- */
+/* `to`: what to try one after the other, TM_MOST_HOPS at most; at least one when err is OK. Else ERR_NOT_FOUND, ERR_TIMEOUT, ERR_IO,
+ * ERR_NOMEM, ERR_UNSUPPORTED (no transport or socket for it), ERR_SYNTAX. */
+typedef void locate_done(void *arg, enum err err, const struct flow *to, size_t count);
+struct locate_how {
+	const struct listener *like;	/* where the request came in, as preference of a socket; may be NULL */
+	bool                   stable;	/* always in the same order: for who forwards without state (§4.4) */
+};
+/* Where to send for `uri` (RFC 3263 §4). For an address, or when all is known, `done` is called before this returns; else from the loop. */
+void locate(struct str uri, const struct locate_how *how, locate_done *done, void *arg);
 
 /* --- forward.c --- */
-/* The value of the Via that we put on top: "SIP/2.0/UDP host:port;branch=ID". */
-void via_write(const struct listener *l, struct str branch_id, struct buf *out);
-enum { VIA_BYTES = 400 };	/* holds any of ours: a host name has at most 255 bytes */
 /* A response to a request that was forwarded statelessly: back to its next Via. */
 void forward_response(struct request *r);
 

@@ -111,7 +111,7 @@ static void build_branch(void *arg, struct str branch_id, struct buf *out)
 	msg_write_branch(b->m, buf_str(&via), b->ruri, out);
 }
 
-static enum err fork_one(struct relay *y, const struct target *target, const struct flow *to)
+static enum err fork_one(struct relay *y, const struct target *target, const struct flow *to, size_t count)
 {
 	struct request   *r = y->r;
 	struct route_edit e;
@@ -119,18 +119,18 @@ static enum err fork_one(struct relay *y, const struct target *target, const str
 	struct build      b = { .m = &r->msg, .via = to->via, .ruri = e.ruri };
 
 	if (!err)
-		err = tm_fork(r->t, &r->c, to, build_branch, &b, msg_write_bound(&r->msg, e.ruri.len + VIA_BYTES));
+		err = tm_fork_any(r->t, &r->c, to, count, build_branch, &b, msg_write_bound(&r->msg, e.ruri.len + VIA_BYTES));
 	undone = route_target_undo(r, &e);
 	return err ? err : undone;
 }
 
-static void found(void *arg, enum err err, const struct flow *to)
+static void found(void *arg, enum err err, const struct flow *to, size_t count)
 {
 	struct branch_plan *p = arg;
 	struct relay       *y = p->relay;
 
 	if (!err)
-		err = fork_one(y, p->target, to);
+		err = fork_one(y, p->target, to, count);
 	if (err)
 		y->failed = err;
 	else
@@ -156,9 +156,9 @@ static void plan(struct relay *y, const struct target *target)
 	*p = (struct branch_plan){ .relay = y, .target = target };
 	y->open++;
 	if (target->flow.via && !y->opts.to.len)
-		found(p, OK, &target->flow);
+		found(p, OK, &target->flow, 1);
 	else
-		nexthop_find(hop, y->r->from.via, found, p);
+		locate(hop, &(struct locate_how){ .like = y->r->from.via }, found, p);
 }
 
 /* 64*T1 is how long the client waits anyway; names are asked for a shorter time. */

@@ -54,10 +54,10 @@ static void sent(const struct flow *to, struct str bytes)
 	sim.sent++;
 }
 
-static enum err lookup(struct str host, int family, struct dns_answer *out)
+static enum err lookup(struct str host, enum dns_type type, struct dns_answer *out)
 {
 	for (unsigned i = 0; i < sim.name_count; i++)
-		if (str_ieqz(host, sim.names[i].host) && family != AF_INET6) {
+		if (str_ieqz(host, sim.names[i].host) && (type == DNS_HOST || type == DNS_A)) {
 			out->count = 1;
 			return addr_parse(str_of(sim.names[i].ip), 0, &out->addr[0]);
 		}

@@ -17,7 +17,10 @@
 
 struct trans;
 
-enum { TM_MOST_BRANCHES = 16 };
+enum {
+	TM_MOST_BRANCHES = 16,
+	TM_MOST_HOPS = 8,	/* addresses of one branch, tried one after the other */
+};
 
 /* The outcome of forking: the best answer by RFC 3261 §16.7 step 6, or our own 408/503/500. */
 struct tm_outcome {
@@ -26,7 +29,7 @@ struct tm_outcome {
 	bool       cancelled;	/* the caller sent CANCEL */
 	bool       timed_out;	/* the time given to tm_wait() ran out */
 	bool       sent;	/* a 2xx (or the 487 of a CANCEL): already on its way upstream */
-	unsigned   branch;	/* which branch answered, from 0 */
+	unsigned   branch;	/* which branch answered, from 0; its addresses are one branch */
 };
 
 struct tm_user {
@@ -36,7 +39,6 @@ struct tm_user {
 	/* A chance to change an answer before it is sent upstream or, a final one, held (reply_route, later). May be NULL. `m` has our
 	 * Via removed. No lock held. */
 	void (*passing)(struct trans *t, struct msg *m, unsigned branch);
-	/* A 503 or a failed address: may add another branch (failover, later). May be NULL. */
 };
 
 /* Supervisor, before the fork; buckets: a power of two (0: default). The timer and mailbox floors are booted before. */
@@ -84,9 +86,17 @@ typedef void tm_build(void *arg, struct str branch_id, struct buf *out);
  * being made. tm_fork_end() decides when all branches have ended meanwhile; tm_wait() belongs between them. */
 void tm_fork_begin(struct trans *t);
 void tm_fork_end(struct trans *t);
+/* The value of the Via that we put on top: "SIP/2.0/UDP host:port;branch=ID". */
+void via_write(const struct listener *l, struct str branch_id, struct buf *out);
+enum { VIA_BYTES = 400 };	/* holds any of ours: a host name has at most 255 bytes */
 /* One branch: builds, sends, starts its timers. bound: the most bytes build may write. ERR_STATE: cancelled or final already.
  * ERR_LIMIT: too many branches. May be called again after an outcome that was not sent (serial forking). */
 MUST_CHECK enum err tm_fork(struct trans *t, struct ctx *c, const struct flow *to, tm_build *build, void *arg, size_t bound);
+/* The same with several addresses (RFC 3263 §4.3), tried in their order, but that those which failed lately come last. Each is a client
+ * transaction of its own; the branch has failed when all have: no answer within tm_timers.first, ICMP, no connection, 503. A request that
+ * is too large for UDP goes by TCP first, where we listen for that (RFC 3261 §18.1.1). `build` puts the Via of the first one on
+ * top, right behind the request line; it is changed for the others. */
+MUST_CHECK enum err tm_fork_any(struct trans *t, struct ctx *c, const struct flow *to, size_t count, tm_build *build, void *arg, size_t bound);
 /* A run that waits or is parked keeps its reference; if its process dies, that is given back with the run.
  * This run of this process wants the outcome. most_ms (0: only Timer B/C limit it): then the open branches are cancelled, the outcome
  * is 408, timed_out. Without tm_wait() the outcome is simply sent upstream. */
