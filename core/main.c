@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "module/module.h"
+#include "net/avoid.h"
 #include "net/dns.h"
 #include "net/mailbox.h"
 #include "process/control.h"
@@ -166,7 +167,7 @@ static enum err build_shared(char *why, size_t cap)
 		snprintf(why, cap, "cannot reserve %llu bytes of shared memory: %s; lower `memory_limit`", (unsigned long long)settings.memory_limit, strerror(errno));
 		return ERR_NOMEM;
 	}
-	if (timer_boot() || mailbox_boot() || tm_boot(0)) {
+	if (timer_boot() || mailbox_boot() || dns_cache_boot() || avoid_boot() || tm_boot(0)) {
 		snprintf(why, cap, "shared memory is too small: raise `memory_limit`");
 		return ERR_NOMEM;
 	}

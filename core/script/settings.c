@@ -33,6 +33,8 @@ const struct mod_param core_settings[] = {
 	{ "t1", P_MS, &tm_timers.t1, "500ms", 10, 60000, .help = "round-trip estimate (RFC 3261 table 4)" },
 	{ "t2", P_MS, &tm_timers.t2, "4s", 10, 60000, .help = "longest retransmission interval (RFC 3261 table 4)" },
 	{ "t4", P_MS, &tm_timers.t4, "5s", 10, 60000, .help = "how long a message may stay in the network (RFC 3261 table 4)" },
+	{ "branch_timeout", P_MS, &tm_timers.first, "5s", 100, 3600000, .help = "an address that says nothing at all for so long is given up: the next one is tried" },
+	{ "avoid_for", P_MS, &tm_timers.avoid, "30s", 0, 3600000, .help = "an address that has failed is not tried first for so long; 0: never mind" },
 	{ "timer_c", P_MS, &tm_timers.c, "185s", 180000, 86400000, .help = "longest silence of an INVITE's branch (RFC 3261 §16.6 step 11: over 3 minutes)" },
 	{ 0 },
 };

@@ -1,7 +1,8 @@
 /* Branches: requests sent downstream, and the answers to them (RFC 3261 §16.6, §16.7, §17.1). */
+#include "net/avoid.h"
 #include "tm/trans.h"
 
-enum { RECENT = 256, BRANCH_ID_BYTES = 48 };
+enum { RECENT = 256 };
 
 /* Requests that a process has sent lately. ICMP errors come within milliseconds, but to whichever worker the kernel picks among the sockets
  * of one port, hence shared memory; to look through the whole table for each would let a peer that refuses packets slow everybody down.
@@ -28,7 +29,7 @@ enum err branch_boot(void)
 
 /* --- branch ids: z9hG4bK s, 16 hexadecimal digits of the transaction, a dot, the index of the branch --- */
 
-static struct str id_write(uint64_t id, unsigned index, char room[BRANCH_ID_BYTES])
+struct str branch_id_write(uint64_t id, unsigned index, char room[BRANCH_ID_BYTES])
 {
 	struct buf out = buf_on(room, BRANCH_ID_BYTES);
 
@@ -76,12 +77,13 @@ struct branch *branch_at(const struct trans *t, unsigned index)
 void branch_free(struct branch *b)
 {
 	text_free(&b->sent);
+	shm_free(b->rest);
 	shm_free(b);
 }
 
 /* --- sending one --- */
 
-static bool may_fork_locked(const struct trans *t)
+bool branch_may_fork_locked(const struct trans *t)
 {
 	return !t->cancelled && !server_is_final(t) && machine_open(&t->m);
 }
@@ -92,17 +94,18 @@ static enum err reserve(struct trans *t, unsigned *index)
 	enum err err = OK;
 
 	lock(&t->lock);
-	if (!may_fork_locked(t))
+	if (!branch_may_fork_locked(t))
 		err = ERR_STATE;
-	else if (t->n_branches == TM_MOST_BRANCHES)
+	else if (t->n_forks == TM_MOST_BRANCHES || t->n_branches >= BRANCH_MOST_TRIES)
 		err = ERR_LIMIT;
 	else
 		*index = t->n_branches++;
+	t->n_forks += !err;
 	unlock(&t->lock);
 	return err;
 }
 
-static struct branch *branch_new(const struct trans *t, unsigned index, const struct flow *to, struct str text)
+struct branch *branch_new(const struct trans *t, unsigned index, const struct flow *to, struct str text)
 {
 	struct branch *b = shm_zalloc(tm_owner(), sizeof(*b));
 	bool           reliable = transport_reliable(to->via->transport);
@@ -115,7 +118,7 @@ static struct branch *branch_new(const struct trans *t, unsigned index, const st
 		return NULL;
 	}
 	b->to = *to;
-	b->index = (uint8_t)index;
+	b->index = b->target = (uint8_t)index;
 	machine_init(&b->m, t->m.kind == TM_IST ? TM_ICT : TM_NICT, TM_TRYING, reliable);
 	machine_init(&b->cancel, TM_NICT, TM_TERMINATED, reliable);
 	return b;
@@ -131,18 +134,26 @@ static void new_round_locked(struct trans *t)
 	best_clear_locked(t);
 }
 
-static void start_locked(struct trans *t, struct branch *b)
+/* Another request but INVITE may take its time (Timer F) where there is nowhere else to go. */
+void branch_start_locked(struct trans *t, struct branch *b)
 {
 	uint32_t now = trans_now(t);
 
-	if (!t->forked || t->decided)
-		new_round_locked(t);
 	b->round = t->round;
 	b->next = t->branches;
 	t->branches = b;
 	machine_start(&b->m, now);
 	if (b->m.kind == TM_ICT)
 		b->timer_c_at = now + tm_timers.c;
+	if (tm_timers.first && (b->m.kind == TM_ICT || b->rest))
+		b->first_at = now + tm_timers.first;
+}
+
+static void start_locked(struct trans *t, struct branch *b)
+{
+	if (!t->forked || t->decided)
+		new_round_locked(t);
+	branch_start_locked(t, b);
 }
 
 /* False: it was answered or cancelled while the branch was being built. */
@@ -151,7 +162,7 @@ static bool start(struct trans *t, struct branch *b)
 	bool may;
 
 	lock(&t->lock);
-	may = may_fork_locked(t);
+	may = branch_may_fork_locked(t);
 	if (may)
 		start_locked(t, b);
 	deadline_set_locked(t);
@@ -159,7 +170,7 @@ static bool start(struct trans *t, struct branch *b)
 	return may;
 }
 
-static void remember(uint64_t id, unsigned index, const struct addr *peer)
+void branch_remember(uint64_t id, unsigned index, const struct addr *peer)
 {
 	struct recent *r = &sent.of[proc_self()];
 
@@ -176,22 +187,36 @@ static struct str built(struct trans *t, struct ctx *c, unsigned index, tm_build
 
 	if (!out.p)
 		return STR_NONE;
-	build(arg, id_write(t->id, index, id), &out);
+	build(arg, branch_id_write(t->id, index, id), &out);
 	return buf_ok(&out) ? buf_str(&out) : STR_NONE;
 }
 
-enum err tm_fork(struct trans *t, struct ctx *c, const struct flow *to, tm_build *build, void *arg, size_t bound)
+/* Its first request, kept in shared memory with the addresses that remain. NULL: no memory. */
+static struct branch *first_try(const struct trans *t, unsigned index, const struct first_hop *hop)
 {
-	unsigned       index;
-	struct branch *b = NULL;
-	struct str     text;
-	enum err       err = reserve(t, &index);
+	struct branch *b = branch_new(t, index, &hop->to, hop->text);
+
+	if (!b) {
+		shm_free(hop->rest);
+		return NULL;
+	}
+	b->rest = hop->rest;
+	return b;
+}
+
+enum err tm_fork_any(struct trans *t, struct ctx *c, const struct flow *to, size_t count, tm_build *build, void *arg, size_t bound)
+{
+	unsigned         index;
+	struct branch   *b = NULL;
+	struct first_hop hop;
+	struct str       text;
+	enum err         err = reserve(t, &index);
 
 	if (err)
 		return err;
 	text = built(t, c, index, build, arg, bound);
-	if (text.p)
-		b = branch_new(t, index, to, text);
+	if (text.p && !first_hop(t, c, index, to, count, text, &hop))
+		b = first_try(t, index, &hop);
 	if (!b) {
 		counter_inc(&tm_count.no_memory);
 		return ERR_NOMEM;
@@ -201,9 +226,14 @@ enum err tm_fork(struct trans *t, struct ctx *c, const struct flow *to, tm_build
 		return ERR_STATE;
 	}
 	counter_inc(&tm_count.branches);
-	remember(t->id, index, &to->peer);
-	send_text(c, to, text);
+	branch_remember(t->id, index, &hop.to.peer);
+	send_text(c, &hop.to, hop.text);
 	return OK;
+}
+
+enum err tm_fork(struct trans *t, struct ctx *c, const struct flow *to, tm_build *build, void *arg, size_t bound)
+{
+	return tm_fork_any(t, c, to, 1, build, arg, bound);
 }
 
 /* --- what comes back --- */
@@ -229,12 +259,22 @@ static struct str challenges_of(struct msg *m)
 	return buf_ok(&out) ? buf_str(&out) : STR_NONE;
 }
 
+/* delta-seconds [ comment ] *( SEMI retry-param ), RFC 3261 §25.1. 0: none */
+static uint32_t retry_after(const struct msg *m)
+{
+	struct str rest = m->first[H_RETRY_AFTER] ? str_trim(m->first[H_RETRY_AFTER]->body) : STR_NONE;
+	uint32_t   s = 0;
+
+	return str_take_u32(&rest, &s) ? s : 0;
+}
+
 /* The answer as it will go upstream: without our Via (§16.7 step 3), and 503 as 500 (step 6). On no memory there is no text. */
 static void prepare(struct trans *t, struct msg *m, unsigned index, struct answer *an)
 {
 	const struct tm_user *u = tm_user();
 
 	an->status = m->status;
+	an->retry_after_s = m->status == 503 ? retry_after(m) : 0;
 	if (m->status == 100 || msg_pop_value(m, H_VIA) || !m->first[H_VIA])
 		return;
 	if (u && u->passing)
@@ -257,11 +297,13 @@ static void provisional_locked(struct trans *t, struct branch *b, struct acts *a
 		(void)server_provisional_locked(t, a, an->status, an->text);
 }
 
-/* It needs neither its request nor its CANCEL any more. */
+/* It needs neither its request nor its CANCEL any more, nor another address. */
 static void branch_over_locked(struct branch *b)
 {
 	machine_end(&b->cancel);
-	b->timer_c_at = 0;
+	b->timer_c_at = b->first_at = 0;
+	shm_free(b->rest);
+	b->rest = NULL;
 	if (b->m.state != TM_COMPLETED || b->m.kind != TM_ICT)
 		text_free(&b->sent);
 }
@@ -278,7 +320,7 @@ static void success_locked(struct trans *t, struct branch *b, struct acts *a, co
 		return;
 	t->decided = true;
 	best_set_locked(t, an->status);
-	t->best.branch = b->index;
+	t->best.branch = b->target;
 	cancel_open_locked(t, a, true);
 	if (t->run.phase == RUN_WAITING)
 		run_wake_locked(t);
@@ -288,22 +330,71 @@ static void failure_locked(struct trans *t, struct branch *b, struct acts *a, co
 {
 	if (t->decided || b->round != t->round)
 		return;
-	best_offer_locked(t, b->index, an);
+	best_offer_locked(t, b->target, an);
 	if (an->status >= 600)
 		cancel_open_locked(t, a, false);
 	round_decide_locked(t, a);
 }
 
-/* §16.8, §16.9: as if 408 or 503 had come. Who has cancelled is told just that. */
+/* §16.8, §16.9: as if 408 or 503 had come. Who has cancelled is told just that. An address that never answered is avoided. */
 static void gave_up_locked(struct trans *t, struct branch *b, struct acts *a, uint32_t todo)
 {
 	struct answer own = { .status = 503 };
+	bool          over;
 
 	if (todo & DO_TIMED_OUT)
 		own.status = t->cancelled ? 487 : 408;
-	counter_inc(todo & DO_TIMED_OUT ? &tm_count.timeouts : &tm_count.unreachable);
+	if (!b->abandoned)
+		counter_inc(todo & DO_TIMED_OUT ? &tm_count.timeouts : &tm_count.unreachable);
+	if (!b->heard)
+		avoid_add(&b->to, tm_timers.avoid);
+	over = !failover_locked(t, b, a);
 	branch_over_locked(b);
-	failure_locked(t, b, a, &own);
+	if (over && !b->abandoned)
+		failure_locked(t, b, a, &own);
+}
+
+/* Whatever comes late is answered as it must be: a 1xx by CANCEL (§9.1), a final answer by ACK, and a 2xx is passed on. */
+static void abandon_locked(struct branch *b)
+{
+	b->abandoned = true;
+	b->first_at = b->timer_c_at = 0;
+	b->m.retransmit_at = 0;
+	b->cancel_asked = b->m.kind == TM_ICT;
+}
+
+/* Not a word for so long. An INVITE has failed then; what else is asked may be answered later, if there is nobody else to ask. */
+static void silent_locked(struct trans *t, struct branch *b, struct acts *a)
+{
+	struct answer own = { .status = t->cancelled ? 487 : 408 };
+	bool          next;
+
+	b->first_at = 0;
+	if (b->heard || !machine_open(&b->m))
+		return;
+	avoid_add(&b->to, tm_timers.avoid);
+	next = failover_locked(t, b, a);
+	if (!next && b->m.kind != TM_ICT)
+		return;
+	counter_inc(&tm_count.timeouts);
+	abandon_locked(b);
+	if (!next)
+		failure_locked(t, b, a, &own);
+}
+
+enum { RETRY_AFTER_MOST_S = 300 };	/* who asks for more is asked again */
+
+/* §21.5.4: a server that says for how long it cannot serve is left alone meanwhile; any other answer shows that it is alive. */
+static void note_health_locked(struct branch *b, const struct answer *an)
+{
+	uint32_t s = an->retry_after_s < RETRY_AFTER_MOST_S ? an->retry_after_s : RETRY_AFTER_MOST_S;
+
+	b->heard = true;
+	b->first_at = 0;
+	if (an->status == 503 && s && tm_timers.avoid)
+		avoid_add(&b->to, s * 1000);
+	else
+		avoid_clear(&b->to);
 }
 
 static enum tm_event event_of(uint16_t status)
@@ -317,6 +408,9 @@ static void answered_locked(struct trans *t, struct branch *b, struct acts *a, c
 {
 	uint32_t todo = machine_feed(&b->m, event_of(an->status), trans_now(t));
 
+	bool     next;
+
+	note_health_locked(b, an);
 	if (todo & DO_SEND_ACK)
 		acts_ack(a, b);
 	if (!(todo & DO_PASS_UP))
@@ -325,10 +419,11 @@ static void answered_locked(struct trans *t, struct branch *b, struct acts *a, c
 		provisional_locked(t, b, a, an);
 		return;
 	}
+	next = an->status == 503 && failover_locked(t, b, a);
 	branch_over_locked(b);
 	if (an->status < 300)
 		success_locked(t, b, a, an);
-	else
+	else if (!next && !b->abandoned)
 		failure_locked(t, b, a, an);
 }
 
@@ -376,7 +471,7 @@ bool tm_response(struct ctx *c, struct msg *m, const struct flow *from)
 	if (!v || !id_parse(v->branch, &id, &index))
 		return false;
 	t = table_find_id(id);
-	done = t && index < TM_MOST_BRANCHES && answer(t, (unsigned)index, c, m);
+	done = t && index <= UINT8_MAX && answer(t, (unsigned)index, c, m);
 	tm_unref(t);
 	counter_add(&tm_count.strays, !done);
 	return done;
@@ -384,19 +479,19 @@ bool tm_response(struct ctx *c, struct msg *m, const struct flow *from)
 
 /* --- what does not come back --- */
 
-static void unreachable_locked(struct trans *t, unsigned index, const struct addr *peer, struct acts *a)
+static void unreachable_locked(struct trans *t, unsigned index, const struct flow *to, struct acts *a)
 {
 	struct branch *b = branch_at(t, index);
 	uint32_t       todo;
 
-	if (!b || !machine_open(&b->m) || !addr_eq(&b->to.peer, peer))
+	if (!b || !machine_open(&b->m) || !addr_eq(&b->to.peer, &to->peer) || b->to.via->transport != to->via->transport)
 		return;
 	todo = machine_feed(&b->m, EV_TRANSPORT_ERROR, trans_now(t));
 	if (todo & DO_FAILED)
 		gave_up_locked(t, b, a, todo);
 }
 
-static void branch_unreachable(uint64_t id, unsigned index, const struct addr *peer)
+static void branch_unreachable(uint64_t id, unsigned index, const struct flow *to)
 {
 	struct trans  *t = table_find_id(id);
 	struct scratch s;
@@ -407,7 +502,7 @@ static void branch_unreachable(uint64_t id, unsigned index, const struct addr *p
 	scratch_init(&s);
 	acts_init(&a, &s.c, t);
 	lock(&t->lock);
-	unreachable_locked(t, index, peer, &a);
+	unreachable_locked(t, index, to, &a);
 	deadline_set_locked(t);
 	unlock(&t->lock);
 	acts_run(&a);
@@ -420,7 +515,7 @@ void tm_unreachable(const struct flow *to)
 	for (unsigned p = 0; p < sent.procs; p++)
 		for (unsigned i = 0; i < RECENT; i++)
 			if (sent.of[p].at[i].id && addr_eq(&sent.of[p].at[i].peer, &to->peer))
-				branch_unreachable(sent.of[p].at[i].id, sent.of[p].at[i].index, &to->peer);
+				branch_unreachable(sent.of[p].at[i].id, sent.of[p].at[i].index, to);
 }
 
 static void branch_timer_locked(struct trans *t, struct branch *b, struct acts *a, enum tm_event ev, uint32_t now)
@@ -453,6 +548,8 @@ void branch_due_locked(struct trans *t, struct branch *b, struct acts *a, uint32
 		branch_timer_locked(t, b, a, ev, now);
 	while (machine_due(&b->cancel, now, &ev))
 		cancel_timer_locked(b, a, ev, now);
+	if (b->first_at && b->first_at <= now)
+		silent_locked(t, b, a);
 	if (!b->timer_c_at || b->timer_c_at > now)
 		return;
 	b->timer_c_at = 0;	/* §16.8: it has rung for long enough */

@@ -114,6 +114,7 @@ static uint32_t earliest_locked(const struct trans *t)
 		machine_earlier(&first, &b->m);
 		machine_earlier(&first, &b->cancel);
 		earlier(&first, b->timer_c_at);
+		earlier(&first, b->first_at);
 		if (!t->m.linger_at)	/* else the branch's end changes nothing that could not wait for the server's */
 			earlier(&first, b->m.linger_at);
 	}

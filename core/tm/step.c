@@ -1,6 +1,6 @@
 #include "tm/step.h"
 
-struct tm_timers tm_timers = { .t1 = 500, .t2 = 4000, .t4 = 5000, .c = 185000, .trying = 200 };
+struct tm_timers tm_timers = { .t1 = 500, .t2 = 4000, .t4 = 5000, .c = 185000, .first = 5000, .avoid = 30000, .trying = 200 };
 
 enum { TIMER_D_LEAST_MS = 32000 };	/* RFC 3261 §17.1.1.2: at least 32 s, whatever T1 is */
 

@@ -60,6 +60,8 @@ uint32_t tm_linger_ms(enum tm_kind kind, enum tm_state s, bool reliable);
 struct tm_timers {
 	uint32_t t1, t2, t4;
 	uint32_t c;		/* Timer C: over three minutes (§16.6 step 11) */
+	uint32_t first;		/* how long one address may say nothing at all */
+	uint32_t avoid;		/* how long one that has failed is passed over where there are others; 0: not at all */
 	uint32_t trying;	/* 100 is sent by itself after this (§17.2.1: 200 ms) */
 };
 extern struct tm_timers tm_timers;

@@ -31,6 +31,7 @@ struct tm_counters tm_count = {
 	.no_ack = COUNTER("no_ack", "final answers to INVITE that nobody acknowledged", "answers"),
 	.strays = COUNTER("strays", "answers that belong to no transaction", "answers"),
 	.no_memory = COUNTER("no_memory", "transactions and branches that memory did not suffice for", "requests"),
+	.failovers = COUNTER("failovers", "requests sent to another address after one had failed", "requests"),
 	.adopted = COUNTER("adopted", "transactions whose script run was lost with its worker", "transactions"),
 };
 
@@ -39,7 +40,7 @@ static void register_counters(void)
 	struct counter *const all[] = {
 		&tm_count.alive, &tm_count.open, &tm_count.begun, &tm_count.branches, &tm_count.absorbed, &tm_count.retransmissions,
 		&tm_count.timeouts, &tm_count.unreachable, &tm_count.cancelled, &tm_count.no_ack, &tm_count.strays,
-		&tm_count.no_memory, &tm_count.adopted,
+		&tm_count.no_memory, &tm_count.adopted, &tm_count.failovers,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(all); i++)

@@ -39,6 +39,12 @@ static inline bool machine_open(const struct machine *m)
 
 /* --- the objects; shared slab --- */
 
+/* Addresses of a branch that have not been tried yet. */
+struct hops {
+	uint8_t     count;
+	struct flow to[];
+};
+
 /* A client transaction: one request sent downstream, and the CANCEL for it. Guarded by its trans's lock. */
 struct branch {
 	struct branch *next;
@@ -46,11 +52,16 @@ struct branch {
 	struct str     sent;		/* the request; after a non-2xx final of an INVITE its ACK; none when neither is needed. Own object */
 	struct machine m;
 	struct machine cancel;		/* terminated: none was sent, or it is over */
+	struct hops   *rest;		/* addresses to try when this one fails; NULL: none. Own object, handed on */
 	uint32_t       timer_c_at;
+	uint32_t       first_at;	/* the end of its patience, unless there is any answer before */
 	uint8_t        index;
+	uint8_t        target;		/* the index of the first that was tried: which branch this is to the user */
 	uint8_t        round;		/* of forking, to which its answer counts */
 	bool           sent_is_ack;
 	bool           cancel_asked;	/* sent as soon as a provisional answer has come (RFC 3261 §9.1) */
+	bool           heard;		/* there was an answer, of whatever kind */
+	bool           abandoned;	/* given up before its transaction has ended: only a late 2xx still counts */
 	bool           elsewhere;	/* another branch answered with 2xx: the CANCEL tells so (RFC 3326) */
 };
 
@@ -101,7 +112,8 @@ struct trans {
 	struct str    cancel_reason;	/* Reason of the CANCELs (RFC 3326). Own object */
 	uint32_t      trying_at;	/* 100 goes out by itself */
 	uint16_t      status_up;	/* of the last answer sent upstream; 0: none */
-	uint8_t       n_branches, round;
+	uint8_t       n_branches;	/* all that were made, also for further addresses */
+	uint8_t       n_forks, round;
 	bool          linked, armed;
 	bool          forking;		/* between tm_fork_begin() and _end() */
 	bool          forked;		/* this round has a branch */
@@ -200,15 +212,36 @@ struct branch *branch_at(const struct trans *t, unsigned index);
 /* Its answer still counts for the present round? */
 static inline bool branch_counts(const struct trans *t, const struct branch *b)
 {
-	return b->round == t->round && machine_open(&b->m);
+	return b->round == t->round && !b->abandoned && machine_open(&b->m);
 }
 void branch_free(struct branch *b);
+/* With its own copy of `text`; NULL on no memory. */
+MUST_CHECK struct branch *branch_new(const struct trans *t, unsigned index, const struct flow *to, struct str text);
+/* Its timers run from now on. */
+void branch_start_locked(struct trans *t, struct branch *b);
+/* So that an ICMP error finds it. */
+void branch_remember(uint64_t id, unsigned index, const struct addr *peer);
+bool branch_may_fork_locked(const struct trans *t);
+enum { BRANCH_ID_BYTES = 48, BRANCH_MOST_TRIES = 250 };
+struct str branch_id_write(uint64_t id, unsigned index, char room[BRANCH_ID_BYTES]);
 /* Timers of one branch. */
 void branch_due_locked(struct trans *t, struct branch *b, struct acts *a, uint32_t now);
+
+/* --- failover.c --- */
+/* What to send, where to, and what remains, NULL where nothing does (or on no memory). `text` is for to[0]; ERR_NOMEM. */
+struct first_hop {
+	struct flow  to;
+	struct str   text;
+	struct hops *rest;
+};
+MUST_CHECK enum err first_hop(const struct trans *t, struct ctx *c, unsigned index, const struct flow *to, size_t count, struct str text, struct first_hop *out);
+/* This address has failed: true when the next one is being tried. */
+bool failover_locked(struct trans *t, struct branch *b, struct acts *a);
 
 /* --- best.c --- */
 struct answer {
 	uint16_t   status;
+	uint32_t   retry_after_s;	/* of a 503; 0: none */
 	struct str text;	/* as it goes upstream; none: ours */
 	struct str challenges;	/* its WWW- and Proxy-Authenticate fields */
 };
@@ -240,6 +273,6 @@ void letter_read(struct mail *m);
 /* --- counters --- */
 struct tm_counters {
 	struct counter alive, open, begun, branches, absorbed, retransmissions, timeouts, unreachable, cancelled, no_ack, strays,
-		no_memory, adopted;
+		no_memory, adopted, failovers;
 };
 extern struct tm_counters tm_count;

@@ -98,6 +98,7 @@ static void world_up(void)
 	CHECK_INT(mailbox_boot(), OK);
 	CHECK_INT(tm_boot(64), OK);
 	tm_set_user(&user);
+	tm_timers.first = 5000;
 	net_replace(world_out);
 	w.l = l ? l : net_fake_listener(TP_UDP, "127.0.0.1", 5060);
 	CHECK(w.l);
@@ -280,7 +281,7 @@ static enum err try_branch(struct str req, uint16_t port)
 }
 
 /* New request, relayed to n phones: it and what they were sent. */
-static void relayed(struct str req, unsigned n, uint32_t run, uint32_t most_ms, const struct sent *phone[])
+static __attribute__((unused)) void relayed(struct str req, unsigned n, uint32_t run, uint32_t most_ms, const struct sent *phone[])
 {
 	CHECK_INT(come(req, CALLER), CAME_NEW);
 	tm_fork_begin(w.t);
