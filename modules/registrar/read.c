@@ -1,6 +1,9 @@
 #include "modules/registrar/registrar.h"
 
-enum { MOST_AGENT = 96 };	/* bytes of User-Agent worth keeping for each phone */
+enum {
+	MOST_AGENT = 96,	/* bytes of User-Agent worth keeping for each phone */
+	MOST_UNKNOWN = 512,	/* bytes of extensions worth naming in a 420 */
+};
 
 static bool refuse(struct refusal *no, uint16_t status, const char *reason)
 {
@@ -29,14 +32,18 @@ struct str aor_of(struct arena *a, const struct uri *u)
 static bool read_require(struct request *r, struct refusal *no)
 {
 	struct msg_values it = msg_values(&r->msg, H_REQUIRE);
-	struct str        value, unknown = STR_NONE;
+	char              room[MOST_UNKNOWN];
+	struct buf        unknown = buf_on(room, sizeof(room));
+	struct str        value;
 
-	while (msg_values_next(&it, &value))
-		if (value.len && !str_ieqz(value, "path") && !str_ieqz(value, "outbound"))
-			unknown = arena_printf(&r->arena, STR_FMT "%s" STR_FMT, STR_ARG(unknown), unknown.len ? ", " : "", STR_ARG(value));
+	while (buf_ok(&unknown) && msg_values_next(&it, &value))
+		if (value.len && !str_ieqz(value, "path") && !str_ieqz(value, "outbound")) {
+			buf_add(&unknown, unknown.len ? STR(", ") : STR(""));
+			buf_add(&unknown, value);
+		}
 	if (!unknown.len)
-		return true;
-	return refuse_with(no, 420, arena_printf(&r->arena, "Unsupported: " STR_FMT "\r\n", STR_ARG(unknown)));
+		return buf_ok(&unknown) ? true : refuse(no, 420, NULL);
+	return refuse_with(no, 420, arena_printf(&r->arena, "Unsupported: " STR_FMT "\r\n", STR_ARG(buf_str(&unknown))));
 }
 
 /* Step 5 */

@@ -253,6 +253,24 @@ TEST(a_register_is_read_by_the_steps_of_the_rfc)
 	}
 }
 
+TEST(a_flood_of_unknown_extensions_is_told_some_of_them)
+{
+	char more[4096] = "Require: x";
+	char tag[600];
+
+	setup();
+	for (size_t n = strlen(more); n + 2 < sizeof(more) - 2; n += 2)
+		strcat(more, ",x");
+	reg(strcat(more, "\r\n"));
+	CHECK(status_is(420) && sent_has("\r\nUnsupported: x, x, x") && strlen(w.sent) < 1024);
+	memset(tag, 'y', sizeof(tag) - 1);
+	tag[sizeof(tag) - 1] = 0;
+	snprintf(more, sizeof(more), "Require: %s\r\n", tag);	/* too long to be named */
+	reg(more);
+	CHECK(status_is(420) && !strstr(w.sent, "Unsupported"));
+	teardown();
+}
+
 TEST(the_address_of_record_is_canonical_and_ours)
 {
 	static const struct {
