@@ -3,7 +3,7 @@
 
 #include "proxy/internal.h"
 
-enum { BRANCH_BYTES = 32 };
+enum { BRANCH_BYTES = 32, MAGIC = 8, HALF = 8 };	/* of the characters: z9hG4bK and the kind, and each half of what follows */
 
 /* A message whose next hop has to be asked for; private memory. */
 struct parked {
@@ -13,7 +13,7 @@ struct parked {
 
 /* §16.11: from the received branch if that is unique, else from all that names the transaction. The Request-URI is in it, so that a
  * spiral through here gets another one. CANCEL and ACK to a non-2xx have all of it in common with their INVITE. */
-static void stable_branch(struct request *r, struct buf *out)
+static uint32_t stable_hash(struct request *r)
 {
 	const struct via  *via = msg_via1(&r->msg);
 	const struct cseq *cseq = msg_cseq(&r->msg);
@@ -27,9 +27,31 @@ static void stable_branch(struct request *r, struct buf *out)
 		h = hash_more(proxy_key(), h, msg_from_tag(&r->msg));
 		h = hash_more(proxy_key(), h, str_n((const char *)&cseq->num, sizeof(cseq->num)));
 	}
+	return (uint32_t)h;
+}
+
+/* Second half of our branch: proof that a request from where that Via says came through here with the first half. Without it anybody could write
+ * a response whose next Via names a victim, and have it sent from here. */
+static void way_back_write(struct str half, const struct via *via, struct buf *out)
+{
+	const uint16_t ports[] = { via->port, via->rport };
+	uint64_t       h = hash_istr(proxy_key(), half);
+
+	h = hash_more(proxy_key(), h, via->host);
+	h = hash_more(proxy_key(), h, via->received);
+	h = hash_more(proxy_key(), h, str_n((const char *)ports, sizeof(ports)));
+	h = hash_more(proxy_key(), h, via->branch);
+	buf_hex(out, &h, HALF / 2);
+}
+
+static void stable_branch(struct request *r, struct buf *out)
+{
+	uint32_t half = stable_hash(r);
+
 	BUF_LIT(out, "z9hG4bK");
 	buf_ch(out, TM_STATELESS);
-	buf_hex64(out, h);
+	buf_hex(out, &half, HALF / 2);
+	way_back_write(str_from(buf_str(out), MAGIC), msg_via1(&r->msg), out);
 }
 
 static void write_forward(struct request *r, const struct listener *l, struct str ruri, struct buf *out)
@@ -132,6 +154,18 @@ static bool is_our_stateless_via(const struct via *via)
 	return via && str_starts(via->branch, str_n(magic, sizeof(magic))) && net_is_local(via->host, via->port, TP_NONE);
 }
 
+/* Did we send the request that had this branch of ours on behalf of the next Via? */
+static bool came_from(struct str branch, const struct via *next)
+{
+	char       room[BRANCH_BYTES];
+	struct buf proof = buf_on(room, sizeof(room));
+
+	if (branch.len != MAGIC + 2 * HALF)
+		return false;
+	way_back_write(str_n(branch.p + MAGIC, HALF), next, &proof);
+	return str_ieq(str_from(branch, MAGIC + HALF), buf_str(&proof));
+}
+
 /* Where the next Via says: received and rport are always in it, since the request came through here (§16.7, §18.2.2). */
 static bool response_hop(struct request *r, const struct via *via, struct flow *to)
 {
@@ -147,16 +181,17 @@ static bool response_hop(struct request *r, const struct via *via, struct flow *
 
 void forward_response(struct request *r)
 {
-	const struct via *via;
+	const struct via *via = msg_via1(&r->msg);
+	struct str        branch = via ? via->branch : STR_NONE;
 	struct flow       to;
 	struct buf        out;
 
-	if (!is_our_stateless_via(msg_via1(&r->msg)) || msg_pop_value(&r->msg, H_VIA)) {
+	if (!is_our_stateless_via(via) || msg_pop_value(&r->msg, H_VIA)) {
 		counter_inc(&count_strays);
 		return;
 	}
 	via = msg_via1(&r->msg);
-	if (!via || !response_hop(r, via, &to)) {
+	if (!via || !came_from(branch, via) || !response_hop(r, via, &to)) {
 		counter_inc(&count_strays);
 		return;
 	}

@@ -1,6 +1,7 @@
 /* core/proxy as messages in and messages out, on a replaced network and clock. */
 #include "test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -344,6 +345,36 @@ TEST(stateless_forwarding_keeps_its_branch_and_takes_answers_back)
 	CHECK(sent_has(2, "SIP/2.0 200 ") && addr_eq(&w.to[2].peer, &w.caller.peer));
 	CHECK_INT(tm_alive(), 0);
 	world_end();
+}
+
+/* Only to where a request came from: else anybody could have responses of his own sent to anybody from here. */
+TEST(a_response_that_answers_no_forwarded_request_is_dropped)
+{
+	static const struct { const char *name, *next; bool ours, passes; } rows[] = {
+		{ "an answer", "127.0.0.2:5070;branch=z9hG4bK77ef;rport=5070;received=127.0.0.2", true, true },
+		{ "a branch made up", "127.0.0.2:5070;branch=z9hG4bK77ef;rport=5070;received=127.0.0.2", false, false },
+		{ "to another address", "127.0.0.2:5070;branch=z9hG4bK77ef;rport=5070;received=127.0.0.99", true, false },
+		{ "to another port", "127.0.0.2:5070;branch=z9hG4bK77ef;rport=5071;received=127.0.0.2", true, false },
+		{ "to another request", "127.0.0.2:5070;branch=z9hG4bKx;rport=5070;received=127.0.0.2", true, false },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct str ours;
+		char       text[1024];
+		int64_t    strays;
+
+		world_begin();
+		strays = counter_read(&count_strays);
+		w.script = script_forward;
+		receive(REQUEST("MESSAGE", "sip:b@127.0.0.3", "<sip:b@y>", ""));
+		ours = str_from(w.bytes[0], (size_t)str_find_str(w.bytes[0], STR("branch=")) + 7);
+		ours = rows[i].ours ? str_to(ours, (size_t)str_find(ours, '\r')) : STR("z9hG4bKf0123456789abcdef");
+		snprintf(text, sizeof(text), "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=" STR_FMT "\r\nVia: SIP/2.0/UDP %s\r\n"
+			 "From: <sip:a@x>;tag=1\r\nTo: <sip:b@y>;tag=2\r\nCall-ID: c1\r\nCSeq: 1 MESSAGE\r\n\r\n", STR_ARG(ours), rows[i].next);
+		receive(text);
+		CHECK_ROW(w.sent == (rows[i].passes ? 2 : 1) && counter_read(&count_strays) - strays == !rows[i].passes, rows[i].name);
+		world_end();
+	}
 }
 
 static enum err no_name(struct str name, enum dns_type type, struct dns_answer *out)
