@@ -95,7 +95,6 @@ bool tm_cancel(struct ctx *c, struct msg *m, const struct flow *from)
 	if (!t)
 		return false;
 	counter_inc(&tm_count.cancelled);
-	answer_cancel(t, c, m, from);
 	if (m->first[H_REASON])
 		reason = m->first[H_REASON]->body;
 	acts_init(&a, c, t);
@@ -103,6 +102,7 @@ bool tm_cancel(struct ctx *c, struct msg *m, const struct flow *from)
 	cancelled_locked(t, &a, reason);
 	deadline_set_locked(t);
 	unlock(&t->lock);
+	answer_cancel(t, c, m, from);	/* a promise, so it is given when what it promises is noted: we may die in between */
 	acts_run(&a);
 	tm_unref(t);
 	return true;
