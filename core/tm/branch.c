@@ -311,7 +311,7 @@ static void branch_over_locked(struct branch *b)
 /* §16.7 step 5, 10: at once, whatever was decided before; the others are not wanted any more. */
 static void success_locked(struct trans *t, struct branch *b, struct acts *a, const struct answer *an)
 {
-	bool       again = server_is_final(t);
+	bool       again = server_is_final(t) && !server_untold(t);
 	struct str kept = again ? STR_NONE : server_keep(t, an->status, an->text);
 
 	if (!an->text.p && b->m.kind == TM_ICT)

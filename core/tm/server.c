@@ -31,6 +31,19 @@ static bool is_invite(const struct trans *t)
 	return t->m.kind == TM_IST;
 }
 
+/* RFC 4320 §4.2: no 408 to a non-INVITE. */
+static bool is_silent(const struct trans *t, uint16_t status)
+{
+	return !is_invite(t) && status == 408;
+}
+
+/* RFC 3261 §16.7 step 9, RFC 6026 §8.9: the server transaction has had its time, but a branch of it is answered with 2xx: that goes
+ * upstream all the same, or the callee would be in a call that nobody knows of. */
+static bool is_late_success(const struct trans *t, uint16_t status)
+{
+	return is_invite(t) && status < 300 && t->m.state == TM_TERMINATED && server_is_final(t);
+}
+
 struct str server_keep(const struct trans *t, uint16_t status, struct str text)
 {
 	/* 2xx to INVITE are repeated by whoever made them (RFC 6026 §7.1); a 100 is written anew */
@@ -61,16 +74,34 @@ static void sent_locked(struct trans *t, struct acts *a, uint16_t status, struct
 		acts_own_reply(a, status);
 }
 
+/* It is over but the caller does not hear of it. As long as it may ask again, it must not be taken for a new request. */
+static bool end_silently_locked(struct trans *t, uint16_t status, uint32_t now)
+{
+	if (!(machine_feed(&t->m, EV_SEND_FINAL, now) & DO_SEND_REPLY))
+		return false;
+	text_free(&t->last);
+	note_status(t, status);
+	t->trying_at = 0;
+	if (t->m.linger_at > now)	/* Timer F at the caller runs from its first request on, and that may have taken T4 to get here */
+		t->m.linger_at = (now < 64 * tm_timers.t1 ? 64 * tm_timers.t1 : now) + tm_timers.t4;
+	return true;
+}
+
 bool server_final_locked(struct trans *t, struct acts *a, uint16_t status, struct str text, struct str kept)
 {
 	uint32_t now = trans_now(t), todo;
 
-	if (!is_invite(t) && status == 408) {
+	if (is_silent(t, status)) {
 		text_free(&kept);
-		if (server_is_final(t))
-			return false;
-		note_status(t, status);
-		machine_feed(&t->m, EV_TIMER_TIMEOUT, now);
+		return end_silently_locked(t, status, now);
+	}
+	if (server_untold(t)) {
+		sent_locked(t, a, status, text, kept);
+		return true;
+	}
+	if (is_late_success(t, status)) {
+		text_free(&kept);
+		acts_send(a, &t->back, text);
 		return true;
 	}
 	todo = machine_feed(&t->m, status < 300 ? EV_SEND_2XX : EV_SEND_FINAL, now);
@@ -99,6 +130,8 @@ void server_send_again_locked(struct trans *t, struct acts *a)
 {
 	if (t->last.p)
 		acts_send_copy(a, &t->back, t->last);
+	else if (is_silent(t, t->status_up))
+		return;
 	else if (t->status_up)
 		acts_own_reply(a, t->status_up);
 	else

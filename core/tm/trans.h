@@ -191,7 +191,7 @@ void deadline_set_locked(struct trans *t);
 /* --- server.c --- */
 /* The final answer goes upstream. `text` is what is sent; `kept`, an own object, is handed over and sent again when asked
  * for (and sent now where there is no text). Without both it is our own, by its status, made when needed. False: no answer
- * may be sent any more. A 408 to a non-INVITE ends the transaction without one (RFC 4320 §4.2). */
+ * may be sent any more. A 408 to a non-INVITE ends the transaction without one (RFC 4320 §4.2). A 2xx to an INVITE may be sent even after that is over. */
 bool server_final_locked(struct trans *t, struct acts *a, uint16_t status, struct str text, struct str kept);
 /* A 1xx; an empty text: our own 100. False: not any more, or not to a non-INVITE. */
 bool server_provisional_locked(struct trans *t, struct acts *a, uint16_t status, struct str text);
@@ -203,6 +203,11 @@ void server_forget_locked(struct trans *t);
 static inline bool server_is_final(const struct trans *t)
 {
 	return t->status_up >= 200;
+}
+/* Given up, but the caller was not told (RFC 4320 §4.2), so that a late 2xx may still be passed on. */
+static inline bool server_untold(const struct trans *t)
+{
+	return t->m.kind == TM_NIST && t->m.state == TM_COMPLETED && t->status_up == 408;
 }
 
 /* --- branch.c --- */

@@ -807,9 +807,33 @@ TEST(a_message_that_nobody_answers_is_not_answered)	/* RFC 4320 §4.1, §4.2 */
 	pass(30 * 1000);
 	for (; w.n_seen < w.n_sent; w.n_seen++)
 		CHECK_INT(w.sent[w.n_seen].port, FIRST_PHONE);
+	CHECK_INT(tm_open(), 0);
+	CHECK_INT(answer(phone[0], 200), CAME_ABSORBED);	/* late: not forwarded */
+	pass(5000);
 	CHECK_INT(tm_alive(), 0);
-	CHECK_INT(answer(phone[0], 200), CAME_UNKNOWN);	/* late: not forwarded */
+	CHECK_INT(answer(phone[0], 200), CAME_UNKNOWN);
 	CHECK(quiet());
+	world_ends_clean();
+}
+
+TEST(a_message_given_up_early_is_not_relayed_again)	/* §17.2.2, RFC 4320 §4.2 */
+{
+	struct str req;
+
+	world_up();
+	req = request("MESSAGE", "m1");
+	relayed(req, 1, 9, 2000, phone);
+	pass(2020);
+	CHECK_INT(w.outcomes, 1);
+	tm_release(w.t);
+	sent_to(FIRST_PHONE, "MESSAGE ");
+	sent_to(FIRST_PHONE, "MESSAGE ");
+	CHECK_INT(come(req, CALLER), CAME_ABSORBED);
+	CHECK(quiet());
+	answer(phone[0], 200);		/* the caller was told nothing, so it is not too late (§16.7 step 5) */
+	sent_to(CALLER, "SIP/2.0 200 ");
+	CHECK_INT(come(req, CALLER), CAME_ABSORBED);
+	sent_to(CALLER, "SIP/2.0 200 ");
 	world_ends_clean();
 }
 
@@ -826,7 +850,7 @@ TEST(a_408_to_a_message_is_told_to_the_script_alone)	/* RFC 4320 §4.2 */
 	CHECK_INT(out.status, 408);
 	tm_release(w.t);
 	CHECK(quiet());
-	pass(5000);		/* Timer K of the branch */
+	pass(37020);		/* Timer F of the caller, and what it sent last may have taken T4 */
 	CHECK_INT(tm_alive(), 0);
 	world_ends_clean();
 }
@@ -976,6 +1000,28 @@ TEST(a_late_200_after_the_timeout_still_goes_upstream)
 	tm_release(w.t);
 	answer(phone[1], 487);
 	sent_to(FIRST_PHONE + 1, "ACK ");
+	CHECK(quiet());
+	world_ends_clean();
+}
+
+TEST(a_200_goes_upstream_when_the_callers_transaction_is_over)	/* §16.7 step 9, RFC 6026 §8.9 */
+{
+	world_up();
+	relayed(request("INVITE", "c1"), 1, 42, 2000, phone);
+	pass(2020);
+	sent_to(CALLER, "SIP/2.0 100 ");
+	sent_to(FIRST_PHONE, "INVITE ");
+	sent_to(FIRST_PHONE, "INVITE ");
+	CHECK_INT(w.outcomes, 1);
+	tm_release(w.t);
+	sent_to(CALLER, "SIP/2.0 408 ");
+	come(request("ACK", "c1"), CALLER);
+	pass(10 * 1000);		/* over after Timer I */
+	w.n_seen = w.n_sent;
+	answer(phone[0], 200);
+	sent_to(CALLER, "SIP/2.0 200 ");
+	answer(phone[0], 200);
+	sent_to(CALLER, "SIP/2.0 200 ");
 	CHECK(quiet());
 	world_ends_clean();
 }
