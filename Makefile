@@ -73,6 +73,12 @@ $(B)/san/test/modules_test: | $(MODULES:%=$(B)/san/modules/%.so)
 $(B)/obj/san/test/unit/%.o: COMMON += -Itest/unit
 $(B)/obj/san/modules/%_test.o: COMMON += -Itest/unit
 
+# Worlds under a virtual clock, see test/sim
+$(B)/san/test/sim: $(patsubst %.c,$(B)/obj/san/%.o,$(wildcard test/sim/*.c)) $(CORE_SRC:%.c=$(B)/obj/san/%.o)
+	@mkdir -p $(@D)
+	@echo "  $(@:$(B)/%=%)"
+	@$(CC) $(LDFLAGS_san) -rdynamic -o $@ $^ $(LIBS)
+
 unit: $(UNIT:%=$(B)/san/test/%)
 
 deps:
@@ -80,11 +86,14 @@ deps:
 run:
 	scripts/run.sh
 test: deps
-	$(MAKE) --no-print-directory -j$$(nproc) san unit
+	$(MAKE) --no-print-directory -j$$(nproc) san unit $(B)/san/test/sim
 	test/run --shared $(SHARED)
 # The unit tests alone, a name or pattern in T: make quick T=str_test
 quick: unit
 	test/run --shared $(SHARED) --only unit $(if $(T),--match $(T))
+# Simulated worlds, each from its seed: what they break is printed with the seed, shrunk, as a ladder.
+sim: $(B)/san/test/sim
+	$(B)/san/test/sim --seeds $(or $(SEEDS),200) --first $(or $(FIRST),1) --jobs $$(nproc)
 check:
 	scripts/check.sh
 bench: rel
@@ -114,6 +123,7 @@ help:
 	@echo 'make run        everything a newcomer needs, then the server in the foreground'
 	@echo 'make test       every test; ends with "N passed, N failed"'
 	@echo 'make quick T=x  one unit test'
+	@echo 'make sim        the core in simulated worlds; SEEDS=1000, FIRST=1; build/san/test/sim --seed N for one'
 	@echo 'make check      floors, headers, warnings under gcc and clang, cppcheck'
 	@echo 'make bench      the benchmark kit'
 	@echo 'make cost       instructions a call under valgrind; T="register" for some flows'
@@ -123,5 +133,5 @@ help:
 	@echo 'make deps       the Debian packages this needs'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
-.PHONY: all rel san unit deps run test quick check bench cost fuzz clean install help
+.PHONY: all rel san unit deps run test quick sim check bench cost fuzz clean install help
 .SECONDARY:

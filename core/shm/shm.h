@@ -52,6 +52,8 @@ struct proc {
 };
 /* After the fork: this process is in that slot from now on. A new incarnation starts. No two processes share a slot. */
 void     proc_enter(unsigned slot, const char *role);
+/* Simulation: one process plays several slots in turn, each entered before. Not from within a critical section. */
+void     proc_switch(unsigned slot);
 unsigned proc_self(void);
 unsigned proc_count(void);
 struct proc *proc_get(unsigned slot);
