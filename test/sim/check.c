@@ -24,6 +24,7 @@ struct down {
 	char         branch[64], user[24];
 	int          ua;
 	uint64_t     sent_ms, rang_ms, final_ms, cancel_ms;	/* 0: not */
+	uint64_t     heard_ms;	/* its first answer of any kind */
 	uint64_t     relay_over_ms;	/* when the time of its relay() is up; 0: never */
 	unsigned     copies;
 	uint16_t     final;
@@ -135,6 +136,22 @@ static bool down_live(const struct down *d)
 	if (d->up->method != M_INVITE || !d->provisional)
 		return now < d->sent_ms + LONG;
 	return true;
+}
+
+/* It was silent for too long and has failed by that, though what it says later is dealt with. */
+static bool abandoned(const struct down *d)
+{
+	uint64_t until = d->heard_ms ? d->heard_ms : world.now_ms + SLACK;
+
+	return world.plan->first_ms && d->up->method == M_INVITE && until >= d->sent_ms + world.plan->first_ms;
+}
+
+/* Its first answer came when the server was about to give it up, or just had. */
+static bool heard_on_the_brink(const struct down *d)
+{
+	uint64_t over = d->sent_ms + world.plan->first_ms;
+
+	return world.plan->first_ms && d->heard_ms + SLACK >= over && d->heard_ms < over + SLACK + (seen.deaths ? RESTART : 0);
 }
 
 /* --- debts --- */
@@ -285,6 +302,10 @@ static void response_in(const struct packet *p)
 	}
 	d->up->touched = true;
 	d->unsure |= !down_live(d);
+	if (!d->heard_ms) {
+		d->heard_ms = world.now_ms;
+		d->unsure |= heard_on_the_brink(d);
+	}
 	if (s->status >= 200) {
 		final_in(d, s);
 	} else if (!d->final) {
@@ -327,6 +348,8 @@ static uint16_t result_of(const struct down *d)
 {
 	if (d->unsure)
 		return 500;
+	if (abandoned(d))
+		return 408;
 	if (d->final)
 		return d->final == 503 ? 500 : d->final;
 	return down_live(d) ? 0 : 408;
@@ -354,7 +377,7 @@ static void check_best(const struct up *u, uint16_t status)
 		world_fail("call c%d: the caller gets %u while branches are still open (§16.7 step 6)", u->call, status);
 	else if (declined && status >= 300 && status < 600)
 		world_fail("call c%d: the caller gets %u although a branch answered 6xx (§16.7 step 6)", u->call, status);
-	else if (!declined && !refused && least < 7 && status / 100u != least)
+	else if (status >= 300 && !declined && !refused && least < 7 && status / 100u != least)
 		world_fail("call c%d: the caller gets %u although a branch answered with %uxx (§16.7 step 6)", u->call, status, least);
 }
 
@@ -440,7 +463,7 @@ static void cancel_out(const struct packet *p)
 		world_fail("call c%d: CANCEL before a provisional answer (§9.1)", u->call);
 	else if (d->final)
 		world_fail("call c%d: CANCEL after the branch's final %u (§9.1)", u->call, d->final);
-	else if (!d->cancel_ms && !u->final && !u->cancel_ms && !sibling_decided(u) && now + SLACK < since + TIMER_C &&
+	else if (!d->cancel_ms && !u->final && !u->cancel_ms && !sibling_decided(u) && !abandoned(d) && now + SLACK < since + TIMER_C &&
 		 (!d->relay_over_ms || now + SLACK < d->relay_over_ms))
 		world_fail("call c%d: the branch to u%d is cancelled, and nobody wanted that (§16.8)", u->call, d->ua + 1);
 	if (!d->cancel_ms)
@@ -568,9 +591,19 @@ static void end_other(const struct up *u)
 		world_fail("call c%d: u%d answered %u, but u%d never heard of it", u->call, u->downs->ua + 1, u->downs->final, u->ua + 1);
 }
 
+/* As many as fit into the time for a first answer. */
+static unsigned least_invites(void)
+{
+	unsigned n = 1;
+
+	for (uint32_t at = T1; world.plan->first_ms && at + SLACK < world.plan->first_ms; at = 2 * at + T1)
+		n++;
+	return world.plan->first_ms && n < LEAST_INVITES ? n : LEAST_INVITES;
+}
+
 static void end_down(const struct up *u, const struct down *d)
 {
-	unsigned least = u->method == M_INVITE ? LEAST_INVITES : LEAST_REQUESTS;
+	unsigned least = u->method == M_INVITE ? least_invites() : LEAST_REQUESTS;
 
 	if (!d->provisional && !d->final && !d->unsure && !seen.deaths && d->copies < least)
 		world_fail("call c%d: u%d did not answer, and got only %u copies of its request (§17.1)", u->call, d->ua + 1, d->copies);

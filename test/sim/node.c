@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "net/avoid.h"
 #include "net/mailbox.h"
 #include "proxy/request.h"
 #include "shm/shm.h"
@@ -369,8 +370,9 @@ static void floors_begin(void)
 	static const struct proxy_user user = { .request = script, .is_local = is_local };
 	static const struct net_user   net = { .received = proxy_received, .unreachable = tm_unreachable };
 
-	if (shm_create(REGION_BYTES, WORKERS + 1) || timer_boot() || mailbox_boot() || tm_boot(BUCKETS) || proxy_boot(&user))
+	if (shm_create(REGION_BYTES, WORKERS + 1) || timer_boot() || mailbox_boot() || avoid_boot() || tm_boot(BUCKETS) || proxy_boot(&user))
 		abort();
+	tm_timers.first = world.plan->first_ms;
 	net_set_user(&net);
 	net_replace(sent);
 	node.listener = net_fake_listener(TP_UDP, server_ip, 5060);

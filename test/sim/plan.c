@@ -114,6 +114,7 @@ void plan_draw(struct plan *p, uint64_t seed)
 	p->loss = chance(&d, 25) ? 0 : roll(&d, 301);
 	p->twice = chance(&d, 50) ? 0 : roll(&d, 201);
 	p->delay_ms = delays[roll(&d, COUNT_OF(delays))];
+	p->first_ms = chance(&d, 40) ? 0 : chance(&d, 50) ? 5000 : 1000 + roll(&d, 20000);
 	p->calls = 4 + roll(&d, MOST_CALLS - 3);
 	p->faults = chance(&d, 30) ? 0 : roll(&d, MOST_FAULTS + 1);
 	for (unsigned i = 0; i < p->calls; i++)
@@ -173,7 +174,10 @@ static void print_fault(const struct fault *f)
 
 void plan_print(const struct plan *p)
 {
-	printf("seed %llu: loss %u/1000, doubled %u/1000, delay up to %u ms\n", (unsigned long long)p->seed, p->loss, p->twice, p->delay_ms);
+	printf("seed %llu: loss %u/1000, doubled %u/1000, delay up to %u ms", (unsigned long long)p->seed, p->loss, p->twice, p->delay_ms);
+	if (p->first_ms)
+		printf(", a callee may be silent for %u ms", p->first_ms);
+	printf("\n");
 	for (unsigned i = 0; i < p->calls; i++)
 		if (p->call[i].on)
 			print_call(i, &p->call[i]);

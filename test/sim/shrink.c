@@ -61,6 +61,8 @@ static bool without_network(struct plan *p, struct result *r)
 	bool any = false;
 
 	trial = *p;
+	any |= without(p, r, &trial.first_ms);
+	trial = *p;
 	any |= without(p, r, &trial.delay_ms);
 	trial = *p;
 	any |= without(p, r, &trial.twice);

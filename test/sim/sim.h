@@ -70,6 +70,7 @@ struct plan {
 	uint64_t         seed;
 	uint32_t         loss, twice;	/* of 1000 */
 	uint32_t         delay_ms;	/* each takes up to so long */
+	uint32_t         first_ms;	/* how long a callee may say nothing at all (tm_timers.first) */
 	unsigned         uas, calls, faults;
 	struct call_plan call[MOST_CALLS];
 	struct fault     fault[MOST_FAULTS];
