@@ -37,7 +37,7 @@ static const struct str names[H_COUNT] = {
 	[H_PATH] = STR("Path"), [H_SERVICE_ROUTE] = STR("Service-Route"), [H_RETRY_AFTER] = STR("Retry-After"),
 	[H_REASON] = STR("Reason"), [H_WARNING] = STR("Warning"), [H_EVENT] = STR("Event"),
 	[H_SUBJECT] = STR("Subject"), [H_IDENTITY] = STR("Identity"), [H_PRIVACY] = STR("Privacy"),
-	[H_P_ASSERTED_IDENTITY] = STR("P-Asserted-Identity"),
+	[H_P_ASSERTED_IDENTITY] = STR("P-Asserted-Identity"), [H_MAX_BREADTH] = STR("Max-Breadth"),
 };
 
 /* Candidates by length of the name; the name itself decides. */
@@ -52,7 +52,7 @@ static const uint8_t by_length[LONGEST_NAME + 1][MOST_ALIKE] = {
 	[8] = { H_IDENTITY },
 	[9] = { H_SUPPORTED },
 	[10] = { H_USER_AGENT },
-	[11] = { H_MIN_EXPIRES, H_UNSUPPORTED, H_RETRY_AFTER },
+	[11] = { H_MIN_EXPIRES, H_UNSUPPORTED, H_RETRY_AFTER, H_MAX_BREADTH },
 	[12] = { H_MAX_FORWARDS, H_RECORD_ROUTE, H_CONTENT_TYPE },
 	[13] = { H_AUTHORIZATION, H_PROXY_REQUIRE, H_SERVICE_ROUTE },
 	[14] = { H_CONTENT_LENGTH },

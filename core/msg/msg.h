@@ -27,7 +27,7 @@ enum hdr_type {
 	H_CONTENT_DISPOSITION, H_AUTHORIZATION, H_PROXY_AUTHORIZATION, H_WWW_AUTHENTICATE,
 	H_PROXY_AUTHENTICATE, H_REQUIRE, H_PROXY_REQUIRE, H_SUPPORTED, H_UNSUPPORTED, H_ALLOW, H_ACCEPT,
 	H_USER_AGENT, H_SERVER, H_DATE, H_PATH, H_SERVICE_ROUTE, H_RETRY_AFTER, H_REASON, H_WARNING,
-	H_EVENT, H_SUBJECT, H_IDENTITY, H_PRIVACY, H_P_ASSERTED_IDENTITY, H_COUNT
+	H_EVENT, H_SUBJECT, H_IDENTITY, H_PRIVACY, H_P_ASSERTED_IDENTITY, H_MAX_BREADTH, H_COUNT
 };
 /* By name or compact form, case-insensitive; H_OTHER when not known. Compares names, never a hash alone. */
 enum hdr_type hdr_type_of(struct str name);
@@ -146,9 +146,9 @@ MUST_CHECK enum err msg_set_received(struct msg *m, struct str ip, uint16_t port
 /* The message with its edits. Content-Length is corrected where the body changed, and added where it was
  * missing. */
 void msg_write(const struct msg *m, struct buf *out);
-/* The same with `via` (may be empty; the value alone) as new top Via and `ruri` (may be empty) in the first
+/* The same with `fields` (whole ones with their CRLFs, or empty) in front of all others and `ruri` (may be empty) in the first
  * line: what differs between the branches of one request, so that none of them edits the message. */
-void msg_write_branch(const struct msg *m, struct str via, struct str ruri, struct buf *out);
+void msg_write_branch(const struct msg *m, struct str fields, struct str ruri, struct buf *out);
 /* An upper bound of what the two write. */
 size_t msg_write_bound(const struct msg *m, size_t extra);
 

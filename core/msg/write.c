@@ -92,14 +92,14 @@ static void fields_write(const struct msg *m, struct run *r)
 		length_write(m, r->out);
 }
 
-void msg_write_branch(const struct msg *m, struct str via, struct str ruri, struct buf *out)
+void msg_write_branch(const struct msg *m, struct str fields, struct str ruri, struct buf *out)
 {
 	struct run r = { .out = out };
 
 	first_line_write(m, ruri, &r);
-	if (via.len) {
+	if (fields.len) {
 		run_flush(&r);
-		field_write(STR("Via"), via, out);
+		buf_add(out, fields);
 	}
 	fields_write(m, &r);
 	BUF_LIT(out, "\r\n");
@@ -113,7 +113,7 @@ void msg_write(const struct msg *m, struct buf *out)
 
 size_t msg_write_bound(const struct msg *m, size_t extra)
 {
-	/* "SIP/2.0 699 ", " SIP/2.0", "Via: ", a Content-Length and their line ends */
+	/* "SIP/2.0 699 ", " SIP/2.0", a Content-Length and their line ends */
 	enum { FIXED = 128 };
 	size_t n = FIXED + extra + m->first_line_raw.len + m->method_name.len + m->ruri.len + m->reason.len + m->body.len;
 

@@ -9,6 +9,9 @@ struct counter count_bad_messages = { .name = "proxy.bad", .help = "malformed me
 struct counter count_dropped_acks = { .name = "proxy.dropped_acks", .help = "ACKs that belong to no transaction and no dialog through us", .unit = "messages" };
 struct counter count_too_many_hops = { .name = "proxy.too_many_hops", .help = "requests whose Max-Forwards was used up (483)", .unit = "messages" };
 struct counter count_forwarded = { .name = "proxy.forwarded", .help = "requests and responses forwarded statelessly", .unit = "messages" };
+struct counter count_loops = { .name = "proxy.loops", .help = "requests that came back here as they had left (482)", .unit = "messages" };
+struct counter count_merged = { .name = "proxy.merged", .help = "requests to this server that came by more than one branch (482)", .unit = "messages" };
+struct counter count_too_broad = { .name = "proxy.too_broad", .help = "requests with more targets than their Max-Breadth allows (440)", .unit = "messages" };
 
 static struct {
 	struct proxy_user user;
@@ -21,7 +24,8 @@ static struct {
 static void counters_once(void)
 {
 	static struct counter *const all[] = { &count_requests, &count_responses, &count_keepalives, &count_strays, &count_bad_messages,
-					       &count_dropped_acks, &count_too_many_hops, &count_forwarded };
+					       &count_dropped_acks, &count_too_many_hops, &count_forwarded, &count_loops, &count_merged,
+					       &count_too_broad };
 
 	if (boot.counters)
 		return;
@@ -45,7 +49,7 @@ enum err proxy_boot(const struct proxy_user *u)
 	random_bytes(&boot.key, sizeof(boot.key));
 	counters_once();
 	tm_set_user(&tm_user);
-	return OK;
+	return merged_boot();
 }
 
 const struct proxy_user *proxy_user(void)

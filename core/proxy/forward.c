@@ -1,15 +1,7 @@
 /* Stateless forwarding (RFC 3261 §16.11): nothing is remembered, so a retransmission must get the same branch. */
-#include <stdlib.h>
-
 #include "proxy/internal.h"
 
 enum { BRANCH_BYTES = 32, MAGIC = 8, HALF = 8 };	/* of the characters: z9hG4bK and the kind, and each half of what follows */
-
-/* A message whose next hop has to be asked for; private memory. */
-struct parked {
-	size_t len;
-	char   bytes[];
-};
 
 /* §16.11: from the received branch if that is unique, else from all that names the transaction. The Request-URI is in it, so that a
  * spiral through here gets another one. CANCEL and ACK to a non-2xx have all of it in common with their INVITE. */
@@ -54,19 +46,11 @@ static void stable_branch(struct request *r, struct buf *out)
 	way_back_write(str_from(buf_str(out), MAGIC), msg_via1(&r->msg), out);
 }
 
-static void write_forward(struct request *r, const struct listener *l, struct str ruri, struct buf *out)
-{
-	char       branch_room[BRANCH_BYTES], via_room[VIA_BYTES];
-	struct buf branch = buf_on(branch_room, sizeof(branch_room)), via = buf_on(via_room, sizeof(via_room));
-
-	stable_branch(r, &branch);
-	via_write(l, buf_str(&branch), &via);
-	msg_write_branch(&r->msg, buf_str(&via), ruri, out);
-}
-
-struct sending {	/* to an address: found before locate() returns */
+/* A request on its way to a next hop: private memory, its request's arena or the stack. */
+struct sending {
 	struct request *r;
-	struct str      ruri;
+	struct str      ruri, branch;
+	bool            secure;
 };
 
 static void send_failed(struct request *r, enum err err)
@@ -80,42 +64,65 @@ static void found_now(void *arg, enum err err, const struct flow *to, size_t cou
 	struct sending *s = arg;
 	struct buf      out;
 
-	(void)count;	/* §4.4: the first one, always */
+	(void)count;	/* RFC 3263 §4.4: the first one, always */
 	if (err) {
 		send_failed(s->r, err);
 		return;
 	}
 	out = net_reserve();
-	write_forward(s->r, to->via, s->ruri, &out);
+	copy_write(&(struct copy){ .r = s->r, .via = to->via, .ruri = s->ruri, .breadth = s->r->breadth, .secure = s->secure }, s->branch, &out);
 	net_commit(to, buf_ok(&out) ? out.len : 0);
 	counter_inc(&count_forwarded);
 }
 
 static void found_late(void *arg, enum err err, const struct flow *to, size_t count)
 {
-	struct parked *p = arg;
+	struct sending *s = arg;
 
-	(void)count;
-	if (!err && !net_send(to, str_n(p->bytes, p->len)))
-		counter_inc(&count_forwarded);
-	free(p);
+	found_now(s, err, to, count);
+	request_done(s->r);
 }
 
-/* A name: what is to be sent is written now, with the Via of the socket it came in by. */
-static void send_later(struct request *r, struct str hop, struct str ruri)
+/* The request as it stands, in memory of its own: the caller's goes. NULL: no memory. */
+static struct request *own_copy(const struct request *r)
 {
-	size_t         bound = msg_write_bound(&r->msg, ruri.len + VIA_BYTES);
-	struct parked *p = malloc(sizeof(*p) + bound);
-	struct buf     out;
+	struct request *own = request_new(&r->from);
+	size_t          cap = msg_write_bound(&r->msg, 0);
+	struct buf      text;
 
-	if (!p) {
-		send_failed(r, ERR_NOMEM);
+	if (!own)
+		return NULL;
+	text = buf_on(arena_alloc(&own->arena, cap), cap);
+	if (text.p)
+		msg_write(&r->msg, &text);
+	if (!text.p || !buf_ok(&text) || msg_parse(&own->c, buf_str(&text), &own->msg)) {
+		request_done(own);
+		return NULL;
+	}
+	own->c.call_id = msg_call_id(&own->msg);
+	own->record_route = r->record_route;
+	own->breadth = r->breadth;
+	own->loop_hash = r->loop_hash;
+	return own;
+}
+
+/* A name has to be asked for: the answer comes by the loop. */
+static void send_later(const struct sending *now, struct str hop)
+{
+	struct request *own = own_copy(now->r);
+	struct sending *s = own ? ARENA_NEW(&own->arena, struct sending) : NULL;
+
+	if (s) {
+		*s = (struct sending){ .r = own, .secure = now->secure };
+		s->ruri = arena_dup(&own->arena, now->ruri);
+		s->branch = arena_dup(&own->arena, now->branch);
+	}
+	if (!s || !s->ruri.p || !s->branch.p) {
+		request_done(own);
+		send_failed(now->r, ERR_NOMEM);
 		return;
 	}
-	out = buf_on(p->bytes, bound);
-	write_forward(r, r->from.via, ruri, &out);
-	p->len = out.len;
-	locate(hop, &(struct locate_how){ .like = r->from.via, .stable = true }, found_late, p);
+	locate(hop, &(struct locate_how){ .like = now->r->like, .stable = true }, found_late, s);
 }
 
 static bool hop_is_numeric(struct str hop)
@@ -131,8 +138,12 @@ void request_forward(struct request *r, struct str to)
 {
 	struct route_edit e = { 0 };
 	struct str        target = r->targets ? r->targets->uri : r->msg.ruri, path = r->targets ? r->targets->path : STR_NONE, hop;
+	char              room[BRANCH_BYTES];
+	struct buf        branch = buf_on(room, sizeof(room));
+	struct sending    s = { .r = r };
 	enum err          err = route_out(r);
 
+	stable_branch(r, &branch);
 	if (!err)
 		err = route_target(r, target, path, &e);
 	if (err) {
@@ -141,17 +152,13 @@ void request_forward(struct request *r, struct str to)
 	}
 	r->end = REQ_RELAYED;
 	hop = to.len ? to : r->dst.len ? r->dst : e.hop;
+	s.ruri = e.ruri;
+	s.branch = buf_str(&branch);
+	s.secure = is_secure(e.ruri) || is_secure(e.hop);
 	if (hop_is_numeric(hop))
-		locate(hop, &(struct locate_how){ .like = r->from.via, .stable = true }, found_now, &(struct sending){ .r = r, .ruri = e.ruri });
+		locate(hop, &(struct locate_how){ .like = r->like, .stable = true }, found_now, &s);
 	else
-		send_later(r, hop, e.ruri);
-}
-
-static bool is_our_stateless_via(const struct via *via)
-{
-	static const char magic[] = { 'z', '9', 'h', 'G', '4', 'b', 'K', TM_STATELESS };
-
-	return via && str_starts(via->branch, str_n(magic, sizeof(magic))) && net_is_local(via->host, via->port, TP_NONE);
+		send_later(&s, hop);
 }
 
 /* Did we send the request that had this branch of ours on behalf of the next Via? */
@@ -160,10 +167,10 @@ static bool came_from(struct str branch, const struct via *next)
 	char       room[BRANCH_BYTES];
 	struct buf proof = buf_on(room, sizeof(room));
 
-	if (branch.len != MAGIC + 2 * HALF)
+	if (branch.len != MAGIC + 2 * HALF + SECOND_PART_BYTES)
 		return false;
 	way_back_write(str_n(branch.p + MAGIC, HALF), next, &proof);
-	return str_ieq(str_from(branch, MAGIC + HALF), buf_str(&proof));
+	return str_ieq(str_n(branch.p + MAGIC + HALF, HALF), buf_str(&proof));
 }
 
 /* Where the next Via says: received and rport are always in it, since the request came through here (§16.7, §18.2.2). */
@@ -186,7 +193,7 @@ void forward_response(struct request *r)
 	struct flow       to;
 	struct buf        out;
 
-	if (!is_our_stateless_via(via) || msg_pop_value(&r->msg, H_VIA)) {
+	if (!via || !via_is_ours(via, TM_STATELESS) || msg_pop_value(&r->msg, H_VIA)) {
 		counter_inc(&count_strays);
 		return;
 	}

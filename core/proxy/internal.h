@@ -27,7 +27,7 @@ void count_bad(enum msg_bad b);
 /* --- route.c --- */
 /* §16.4: undo strict routing, take our own values off the Route. False: malformed, answered 400. */
 bool route_in(struct request *r);
-/* Edits that every forwarded copy needs, made once: Max-Forwards, Record-Route (§16.6 steps 3, 4). */
+/* Edits that every forwarded copy needs, made once: Max-Forwards counted down (§16.6 step 3), Max-Breadth taken off. */
 MUST_CHECK enum err route_out(struct request *r);
 /* The Route to put in front for one target (its Path), and §16.6 step 6 for a first hop without lr: edits the message and says the
  * Request-URI to write. route_target_undo() takes the edits back, so that the next target starts from the same. */
@@ -39,6 +39,33 @@ struct route_edit {
 };
 MUST_CHECK enum err route_target(struct request *r, struct str uri, struct str path, struct route_edit *e);
 MUST_CHECK enum err route_target_undo(struct request *r, struct route_edit *e);
+
+/* --- copy.c --- */
+/* A copy of a request for one branch: Via, Record-Route and Max-Breadth of its own on top of the rest. */
+struct copy {
+	struct request        *r;
+	const struct listener *via;	/* which it leaves by */
+	struct str             ruri;
+	unsigned               breadth;	/* RFC 5393: how many branches may grow from it at a time */
+	bool                   secure;	/* Request-URI or next hop is a SIPS URI */
+};
+enum { COPY_FIELDS_BYTES = 1200 };	/* holds any of ours: a host name has at most 255 bytes */
+void copy_write(const struct copy *c, struct str branch_id, struct buf *out);
+bool is_secure(struct str uri);
+/* What the request's Max-Breadth allows to all of its branches together, into r->breadth; 60 where it says nothing or more (RFC 5393
+ * §5.3.3). The field is taken off: each copy gets its own. */
+void breadth_take(struct request *r);
+
+/* --- loop.c --- */
+enum { SECOND_PART_BYTES = 17 };	/* ".0123456789abcdef" at the end of our branches */
+uint64_t loop_hash(struct msg *m);
+/* Has this request, with all that decides where it goes, been forwarded from here before? */
+bool request_looped(struct request *r);
+/* Did we write that Via? kind: TM_STATEFUL or TM_STATELESS. */
+bool via_is_ours(const struct via *v, char kind);
+
+/* --- merged.c --- */
+MUST_CHECK enum err merged_boot(void);
 
 /* --- locate.c --- */
 /* `to`: what to try one after the other, TM_MOST_HOPS at most; at least one when err is OK. Else ERR_NOT_FOUND, ERR_TIMEOUT, ERR_IO,
@@ -56,4 +83,4 @@ void locate(struct str uri, const struct locate_how *how, locate_done *done, voi
 void forward_response(struct request *r);
 
 extern struct counter count_requests, count_responses, count_keepalives, count_strays, count_bad_messages, count_dropped_acks,
-	count_too_many_hops, count_forwarded;
+	count_too_many_hops, count_forwarded, count_loops, count_merged, count_too_broad;

@@ -43,6 +43,11 @@ static void ack_request(struct request *r)
 		request_done(r);
 		return;
 	}
+	if (request_looped(r)) {
+		counter_inc(&count_loops);
+		request_done(r);
+		return;
+	}
 	u = msg_ruri(&r->msg);
 	if (!r->from_us_route || (!r->msg.first[H_ROUTE] && (!u || proxy_is_self(u)))) {
 		counter_inc(&count_dropped_acks);
@@ -113,6 +118,7 @@ static void request_received(struct request *r, struct str bytes)
 	status = own.p ? msg_check(&r->msg) : 0;
 	r->c.call_id = msg_call_id(&r->msg);
 	if (!err && !status && !note_source(r)) {
+		r->loop_hash = loop_hash(&r->msg);
 		good_request(r);
 		return;
 	}

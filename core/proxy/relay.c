@@ -12,11 +12,15 @@ struct relay {
 	void             *arg;
 	unsigned          open;		/* next hops still being asked for, and 1 while branches are being planned */
 	unsigned          forked;
+	unsigned          breadth;	/* still to be divided (RFC 5393 §5.3.3) */
+	unsigned          sharing;	/* among so many */
+	bool              too_broad;
 	enum err          failed;	/* why a branch could not be made */
 };
 struct branch_plan {
 	struct relay        *relay;
 	const struct target *target;
+	unsigned             breadth;
 };
 
 enum { BUCKETS = 1024 };
@@ -63,7 +67,9 @@ static void tell_failure(struct relay *y)
 {
 	struct tm_outcome out = { .status = 500, .reason = STR("Next hop cannot be resolved") };
 
-	if (y->failed == ERR_UNSUPPORTED)
+	if (y->too_broad)
+		out = (struct tm_outcome){ .status = 440, .reason = reason_phrase(440) };
+	else if (y->failed == ERR_UNSUPPORTED)
 		out.reason = STR("No transport to the next hop");
 	else if (y->failed == ERR_STATE)
 		out = (struct tm_outcome){ .status = 487, .reason = STR("Request Terminated"), .cancelled = true, .sent = true };
@@ -95,31 +101,30 @@ static void settle(struct relay *y)
 		y->done(y->arg, &(struct tm_outcome){ 0 });
 }
 
-struct build {
-	const struct msg      *m;
-	const struct listener *via;
-	struct str             ruri;
-};
-
 static void build_branch(void *arg, struct str branch_id, struct buf *out)
 {
-	const struct build *b = arg;
-	char                room[VIA_BYTES];
-	struct buf          via = buf_on(room, sizeof(room));
-
-	via_write(b->via, branch_id, &via);
-	msg_write_branch(b->m, buf_str(&via), b->ruri, out);
+	copy_write(arg, branch_id, out);
 }
 
-static enum err fork_one(struct relay *y, const struct target *target, const struct flow *to, size_t count)
+/* The share of one branch: as much as there is, the first ones get what does not divide evenly. */
+static unsigned breadth_share(struct relay *y)
+{
+	unsigned share = (y->breadth + y->sharing - 1) / y->sharing;
+
+	y->breadth -= share;
+	y->sharing--;
+	return share;
+}
+
+static enum err fork_one(struct relay *y, const struct branch_plan *p, const struct flow *to, size_t count)
 {
 	struct request   *r = y->r;
 	struct route_edit e;
-	enum err          err = route_target(r, target->uri, target->path, &e), undone;
-	struct build      b = { .m = &r->msg, .via = to->via, .ruri = e.ruri };
+	enum err          err = route_target(r, p->target->uri, p->target->path, &e), undone;
+	struct copy       copy = { .r = r, .via = to->via, .ruri = e.ruri, .breadth = p->breadth, .secure = is_secure(e.ruri) || is_secure(e.hop) };
 
 	if (!err)
-		err = tm_fork_any(r->t, &r->c, to, count, build_branch, &b, msg_write_bound(&r->msg, e.ruri.len + VIA_BYTES));
+		err = tm_fork_any(r->t, &r->c, to, count, build_branch, &copy, msg_write_bound(&r->msg, e.ruri.len + COPY_FIELDS_BYTES));
 	undone = route_target_undo(r, &e);
 	return err ? err : undone;
 }
@@ -130,7 +135,7 @@ static void found(void *arg, enum err err, const struct flow *to, size_t count)
 	struct relay       *y = p->relay;
 
 	if (!err)
-		err = fork_one(y, p->target, to, count);
+		err = fork_one(y, p, to, count);
 	if (err)
 		y->failed = err;
 	else
@@ -153,12 +158,12 @@ static void plan(struct relay *y, const struct target *target)
 		y->failed = err;
 		return;
 	}
-	*p = (struct branch_plan){ .relay = y, .target = target };
+	*p = (struct branch_plan){ .relay = y, .target = target, .breadth = breadth_share(y) };
 	y->open++;
 	if (target->flow.via && !y->opts.to.len)
 		found(p, OK, &target->flow, 1);
 	else
-		locate(hop, &(struct locate_how){ .like = y->r->from.via }, found, p);
+		locate(hop, &(struct locate_how){ .like = y->r->like }, found, p);
 }
 
 /* 64*T1 is how long the client waits anyway; names are asked for a shorter time. */
@@ -190,6 +195,14 @@ void request_relay(struct request *r, const struct relay_opts *opts, relay_done 
 		tm_wait(r->t, opts->run, opts->timeout_ms);
 	else
 		tm_park(r->t, opts->run, PARK_MS);
+	for (const struct target *t = first; t; t = t->next)
+		y->sharing++;
+	y->breadth = r->breadth;
+	if (y->sharing > y->breadth) {
+		counter_inc(&count_too_broad);
+		y->too_broad = true;
+		first = NULL;
+	}
 	for (const struct target *t = first; t; t = t->next)
 		plan(y, t);
 	settle(y);

@@ -30,7 +30,7 @@ struct request *request_new(const struct flow *from)
 		if (!s)
 			return NULL;
 	}
-	s->r = (struct request){ .from = *from };
+	s->r = (struct request){ .from = *from, .like = from->via };
 	arena_init(&s->r.arena, s->room, sizeof(s->room), ARENA_LIMIT);
 	s->r.c.arena = &s->r.arena;
 	return &s->r;

@@ -37,7 +37,9 @@ struct request {
 	bool           in_dialog;	/* To tag: routed by its Route set */
 	bool           from_us_route;	/* our own Route value was removed (loose routing) */
 	bool           prepared;	/* Max-Forwards is counted down: once, however often it is relayed */
-	bool           recorded;	/* the Record-Route is in */
+	uint8_t        breadth;		/* branches that may be open at a time (RFC 5393); once it is prepared */
+	uint64_t       loop_hash;	/* of what decides where it goes, as received (RFC 5393 §4.2.1) */
+	const struct listener *like;	/* which it shall leave by, where several would do */
 	struct str     auth_user, auth_realm;	/* $au, $ar: after a good authenticate() */
 	void          *run;		/* the script run; core/script's */
 };
@@ -69,6 +71,9 @@ MUST_CHECK enum err request_stateful(struct request *r);
  * ERR_STATE, logged. A 1xx to a stateless request makes it stateful. */
 MUST_CHECK enum err request_reply(struct request *r, uint16_t status, struct str reason, struct str headers);
 MUST_CHECK enum err request_reply_full(struct request *r, const struct reply *what);
+
+/* For who serves a request as its user agent (a registrar): has it come by another branch already (RFC 3261 §8.2.2.2)? Then 482 was sent. */
+bool request_merged(struct request *r);
 
 /* Relay to the target set, transaction-stateful (§16.6). */
 struct relay_opts {

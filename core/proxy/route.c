@@ -1,12 +1,37 @@
 /* Route and Record-Route (RFC 3261 §16.4, §16.6 steps 3, 4 and 6). */
 #include "proxy/internal.h"
 
-/* Is that Route value one of ours, so that it has done its work here? */
-static bool is_own_route(struct str value)
+/* The socket that our Record-Route value names. NULL: none, as for a domain of ours in a preloaded Route. */
+static const struct listener *listener_of(const struct uri *u)
 {
-	struct name_addr na;
+	struct str     name;
+	enum transport t = u->scheme == URI_SIPS ? TP_TLS : uri_param(u, "transport", &name) ? transport_of(name) : TP_UDP;
+	uint16_t       port = u->port ? u->port : transport_port(t);
+	struct addr    ip;
+	bool           numeric = !addr_parse(u->host, port, &ip);
 
-	return !name_addr_parse(value, &na) && proxy_is_self(&na.uri);
+	for (size_t i = 0; i < net_listener_count(); i++) {
+		const struct listener *l = net_listener_at(i);
+
+		if (l->transport == t && ((numeric && addr_eq(&ip, &l->addr)) || (port == l->port && str_ieq(u->host, l->host))))
+			return l;
+	}
+	return NULL;
+}
+
+/* Is that Route value one of ours, so that it has done its work here? Of two that we wrote (RFC 5658 §5) the second names the side to
+ * which the request goes on. */
+static bool is_own_route(struct request *r, struct str value)
+{
+	const struct listener *l;
+	struct name_addr       na;
+
+	if (name_addr_parse(value, &na) || !proxy_is_self(&na.uri))
+		return false;
+	l = listener_of(&na.uri);
+	if (l)
+		r->like = l;
+	return true;
 }
 
 static bool first_route(struct request *r, struct str *value)
@@ -59,7 +84,7 @@ bool route_in(struct request *r)
 	struct str value;
 	enum err   err = undo_strict_routing(r);
 
-	while (!err && first_route(r, &value) && is_own_route(value)) {
+	while (!err && first_route(r, &value) && is_own_route(r, value)) {
 		r->from_us_route = true;
 		err = msg_pop_value(&r->msg, H_ROUTE);
 	}
@@ -70,8 +95,7 @@ bool route_in(struct request *r)
 	return false;
 }
 
-/* §16.6 step 3 */
-static enum err count_hop(struct request *r)
+enum err route_out(struct request *r)
 {
 	uint32_t   left = 70;
 	char       room[12];
@@ -80,32 +104,11 @@ static enum err count_hop(struct request *r)
 	if (r->prepared)
 		return OK;
 	r->prepared = true;
+	breadth_take(r);
 	if (!msg_number(&r->msg, H_MAX_FORWARDS, &left) && left > 0)
 		left--;
 	buf_u64(&b, left);
 	return msg_set_hdr(&r->msg, STR("Max-Forwards"), buf_str(&b));
-}
-
-/* §16.6 step 4: the address that both sides can come back to. */
-static enum err record_route(struct request *r)
-{
-	const struct listener *l = r->from.via;
-	struct str             text;
-
-	if (!r->record_route || r->recorded)
-		return OK;
-	r->recorded = true;
-	text = l->transport == TP_UDP ? arena_printf(&r->arena, "<sip:" STR_FMT ";lr>", STR_ARG(l->host_port))
-				      : arena_printf(&r->arena, "<sip:" STR_FMT ";transport=" STR_FMT ";lr>", STR_ARG(l->host_port),
-						     STR_ARG(transport_name(l->transport)));
-	return text.p ? msg_prepend(&r->msg, STR("Record-Route"), text) : ERR_NOMEM;
-}
-
-enum err route_out(struct request *r)
-{
-	enum err err = count_hop(r);
-
-	return err ? err : record_route(r);
 }
 
 /* §19.1.1: header parameters and `method` have no place in a Request-URI. */

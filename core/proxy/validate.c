@@ -42,6 +42,16 @@ static bool hops_left(struct request *r)
 	return false;
 }
 
+/* Step 4 */
+static bool is_no_loop(struct request *r)
+{
+	if (!request_looped(r))
+		return true;
+	counter_inc(&count_loops);
+	reply_stateless(r, &(struct reply){ .status = 482 });
+	return false;
+}
+
 /* Step 5: we support no extension that a proxy could be required to. */
 static bool extensions_known(struct request *r)
 {
@@ -69,5 +79,5 @@ bool request_valid(struct request *r)
 		reply_options(r);
 		return false;
 	}
-	return hops_left(r) && extensions_known(r);
+	return hops_left(r) && is_no_loop(r) && extensions_known(r);
 }

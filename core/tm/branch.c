@@ -27,7 +27,8 @@ enum err branch_boot(void)
 	return sent.of ? OK : ERR_NOMEM;
 }
 
-/* --- branch ids: z9hG4bK s, 16 hexadecimal digits of the transaction, a dot, the index of the branch --- */
+/* --- branch ids: z9hG4bK s, 16 hexadecimal digits of the transaction, a dot, the index of the branch; behind them, where the user
+ * wrote it, a dot and 16 hexadecimal digits of the user's own --- */
 
 struct str branch_id_write(uint64_t id, unsigned index, char room[BRANCH_ID_BYTES])
 {
@@ -37,7 +38,9 @@ struct str branch_id_write(uint64_t id, unsigned index, char room[BRANCH_ID_BYTE
 	buf_ch(&out, TM_STATEFUL);
 	buf_hex64(&out, id);
 	buf_ch(&out, '.');
-	buf_ch(&out, "0123456789abcdef"[index]);	/* below TM_MOST_BRANCHES */
+	if (index > 15)
+		buf_ch(&out, "0123456789abcdef"[index >> 4]);
+	buf_ch(&out, "0123456789abcdef"[index & 15]);
 	return buf_str(&out);
 }
 
@@ -56,13 +59,20 @@ static bool take_hex(struct str *rest, uint64_t *out)
 	return n;
 }
 
+bool branch_user_part_ok(struct str rest)
+{
+	uint64_t ignored;
+
+	return !rest.len || (rest.len == BRANCH_USER_BYTES && str_take_ch(&rest, '.') && take_hex(&rest, &ignored) && !rest.len);
+}
+
 static bool id_parse(struct str branch, uint64_t *id, uint64_t *index)
 {
 	const char       head[] = { 'z', '9', 'h', 'G', '4', 'b', 'K', TM_STATEFUL };
 	const struct str ours = str_n(head, sizeof(head));
 	struct str       rest = str_from(branch, ours.len);
 
-	return str_istarts(branch, ours) && take_hex(&rest, id) && str_take_ch(&rest, '.') && take_hex(&rest, index) && !rest.len;
+	return str_istarts(branch, ours) && take_hex(&rest, id) && str_take_ch(&rest, '.') && take_hex(&rest, index) && branch_user_part_ok(rest);
 }
 
 struct branch *branch_at(const struct trans *t, unsigned index)

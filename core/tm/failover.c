@@ -18,21 +18,71 @@ void via_write(const struct listener *l, struct str branch_id, struct buf *out)
 	buf_add(out, branch_id);
 }
 
-/* The request with another Via in the place of the one that we put behind the request line. In the arena; .p NULL on no memory. */
-static struct str with_via(const struct trans *t, struct ctx *c, struct str text, unsigned index, const struct listener *l)
+static void record_one(const struct listener *l, bool secure, struct buf *b)
+{
+	bool       tls = l->transport == TP_TLS;
+	struct str name = transport_name(l->transport);
+
+	buf_add(b, secure && tls ? STR("Record-Route: <sips:") : STR("Record-Route: <sip:"));
+	buf_add(b, l->host_port);
+	if (l->transport != TP_UDP && !(secure && tls)) {
+		BUF_LIT(b, ";transport=");
+		for (size_t i = 0; i < name.len; i++)
+			buf_ch(b, ch_lower(name.p[i]));
+	}
+	BUF_LIT(b, ";lr>\r\n");
+}
+
+void record_route_write(const struct listener *in, const struct listener *out, bool secure, struct buf *b)
+{
+	if (out != in)
+		record_one(out, secure, b);
+	record_one(in, secure, b);
+}
+
+/* Our Record-Route behind the Via, if it is there, is taken off `rest` and written for another socket. */
+static void move_record_route(const struct listener *in, const struct listener *was, const struct listener *is, struct str *rest, struct buf *out)
+{
+	for (int secure = 0; secure < 2; secure++) {
+		char       room[RECORD_ROUTE_BYTES];
+		struct buf ours = buf_on(room, sizeof(room));
+
+		record_route_write(in, was, secure, &ours);
+		if (!str_starts(*rest, buf_str(&ours)))
+			continue;
+		*rest = str_from(*rest, ours.len);
+		record_route_write(in, is, secure, out);
+		return;
+	}
+}
+
+/* What the user wrote behind our branch id, at the end of the Via that we put on top. */
+static struct str user_part(struct str via_line)
+{
+	struct str rest = str_trim(via_line);
+
+	rest = str_from(rest, rest.len > BRANCH_USER_BYTES ? rest.len - BRANCH_USER_BYTES : 0);
+	return branch_user_part_ok(rest) ? rest : STR_NONE;
+}
+
+/* The request that was written for the socket `was` with another Via in the place of the one that we put behind the request line. In the
+ * arena; .p NULL on no memory. */
+static struct str with_via(const struct trans *t, struct ctx *c, struct str text, unsigned index, const struct listener *was, const struct listener *is)
 {
 	char       id[BRANCH_ID_BYTES];
 	struct str rest = text, line = str_take_until(&rest, '\n');
-	size_t     cap = text.len + VIA_BYTES;
+	size_t     cap = text.len + VIA_BYTES + RECORD_ROUTE_BYTES;
 	struct buf out = buf_on(arena_alloc(c->arena, cap), cap);
 
 	if (!out.p)
 		return STR_NONE;
 	buf_add(&out, line);
 	BUF_LIT(&out, "\nVia: ");
-	via_write(l, branch_id_write(t->id, index, id), &out);
+	via_write(is, branch_id_write(t->id, index, id), &out);
+	buf_add(&out, user_part(str_take_until(&rest, '\n')));
 	BUF_LIT(&out, "\r\n");
-	str_take_until(&rest, '\n');
+	if (t->back.via)
+		move_record_route(t->back.via, was, is, &rest, &out);
 	buf_add(&out, rest);
 	return buf_ok(&out) ? buf_str(&out) : STR_NONE;
 }
@@ -84,7 +134,7 @@ enum err first_hop(const struct trans *t, struct ctx *c, unsigned index, const s
 	size_t      n = by_size(to, count, text.len, list), at = avoid_pick(list, n);
 
 	if (list[at].via != to[0].via)
-		text = with_via(t, c, text, index, list[at].via);
+		text = with_via(t, c, text, index, to[0].via, list[at].via);
 	if (!text.p)
 		return ERR_NOMEM;
 	*out = (struct first_hop){ .to = list[at], .text = text, .rest = hops_new(list, n, at) };
@@ -97,7 +147,7 @@ static struct branch *another(const struct trans *t, struct branch *b, struct ac
 	struct flow    to = hops_take(b->rest);
 	struct branch *next = NULL;
 
-	*text = with_via(t, a->c, b->sent, t->n_branches, to.via);
+	*text = with_via(t, a->c, b->sent, t->n_branches, b->to.via, to.via);
 	if (text->p)
 		next = branch_new(t, t->n_branches, &to, *text);
 	if (!next) {

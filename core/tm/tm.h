@@ -80,7 +80,8 @@ bool tm_is_final(struct trans *t);	/* a final answer has been sent upstream */
 struct str tm_request(struct trans *t);	/* the kept bytes; live as long as the reference */
 
 /* --- client side --- */
-/* Write the request of one branch: `branch_id` is the whole value for the branch parameter ("z9hG4bK…"). At most out->cap bytes. */
+/* Write the request of one branch: `branch_id` is the value for the branch parameter ("z9hG4bK…"), to which the user may add a dot and 16
+ * hexadecimal digits (the second part of RFC 5393 §4.2.1). At most out->cap bytes. */
 typedef void tm_build(void *arg, struct str branch_id, struct buf *out);
 /* Between the two no outcome is decided, so that a quick answer to the first branch does not end a fork that is still
  * being made. tm_fork_end() decides when all branches have ended meanwhile; tm_wait() belongs between them. */
@@ -89,6 +90,10 @@ void tm_fork_end(struct trans *t);
 /* The value of the Via that we put on top: "SIP/2.0/UDP host:port;branch=ID". */
 void via_write(const struct listener *l, struct str branch_id, struct buf *out);
 enum { VIA_BYTES = 400 };	/* holds any of ours: a host name has at most 255 bytes */
+/* Our Record-Route, whole fields (RFC 3261 §16.6 step 4). Where the request leaves by another socket than it came in by, each side gets the one
+ * that it can reach: RFC 5658 §5, the value for the next hop on top. secure: the Request-URI or the next hop is a SIPS URI. */
+void record_route_write(const struct listener *in, const struct listener *out, bool secure, struct buf *b);
+enum { RECORD_ROUTE_BYTES = 700 };
 /* One branch: builds, sends, starts its timers. bound: the most bytes build may write. ERR_STATE: cancelled or final already.
  * ERR_LIMIT: too many branches. May be called again after an outcome that was not sent (serial forking). */
 MUST_CHECK enum err tm_fork(struct trans *t, struct ctx *c, const struct flow *to, tm_build *build, void *arg, size_t bound);

@@ -227,7 +227,9 @@ void branch_start_locked(struct trans *t, struct branch *b);
 /* So that an ICMP error finds it. */
 void branch_remember(uint64_t id, unsigned index, const struct addr *peer);
 bool branch_may_fork_locked(const struct trans *t);
-enum { BRANCH_ID_BYTES = 48, BRANCH_MOST_TRIES = 250 };
+enum { BRANCH_ID_BYTES = 48, BRANCH_MOST_TRIES = 250, BRANCH_USER_BYTES = 17 };
+/* Nothing, or what the user may write behind an id: a dot and 16 hexadecimal digits. */
+bool branch_user_part_ok(struct str part);
 struct str branch_id_write(uint64_t id, unsigned index, char room[BRANCH_ID_BYTES]);
 /* Timers of one branch. */
 void branch_due_locked(struct trans *t, struct branch *b, struct acts *a, uint32_t now);

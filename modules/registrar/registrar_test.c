@@ -142,8 +142,8 @@ static void receive(const char *method, const char *ruri, const char *to, const 
 	char            text[8192];
 	int             len = snprintf(text, sizeof(text),
 				       "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2:5070;branch=z9hG4bK%u;rport\r\nMax-Forwards: 70\r\n"
-				       "From: <sip:alice@example.org>;tag=1\r\nTo: %s\r\nCall-ID: call-1\r\nCSeq: 7 %s\r\n%sContent-Length: 0\r\n\r\n",
-				       method, ruri, n, to, method, more);
+				       "From: <sip:alice@example.org>;tag=%u\r\nTo: %s\r\nCall-ID: call-1\r\nCSeq: 7 %s\r\n%sContent-Length: 0\r\n\r\n",
+				       method, ruri, n, n, to, method, more);
 
 	w.sent[0] = w.saved_text[0] = 0;
 	net_inject(str_n(text, (size_t)len), &w.from);

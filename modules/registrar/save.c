@@ -107,6 +107,8 @@ enum verdict fn_save(struct call *c)
 		log_error(&r->c, "save() is for REGISTER, not for " STR_FMT, STR_ARG(r->msg.method_name));
 		return V_ERROR;
 	}
+	if (request_merged(r))
+		return V_END;
 	reg = ARENA_NEW(&r->arena, struct registration);
 	if (!reg)
 		return unavailable(c, r, ERR_NOMEM);

@@ -185,7 +185,7 @@ TEST(branches_differ_without_an_edit)
 
 	case_begin(&t, STR("OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP b\r\nl: 0\r\n\r\n"));
 	b = buf_on(t.out, sizeof(t.out));
-	msg_write_branch(&t.m, STR("SIP/2.0/UDP x;branch=z9hG4bK1"), STR("sip:c"), &b);
+	msg_write_branch(&t.m, STR("Via: SIP/2.0/UDP x;branch=z9hG4bK1\r\n"), STR("sip:c"), &b);
 	CHECK_STR(buf_str(&b), "OPTIONS sip:c SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK1\r\nVia: SIP/2.0/UDP b\r\nl: 0\r\n\r\n");
 	CHECK_STR(case_text(&t), "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP b\r\nl: 0\r\n\r\n");
 	case_end(&t);

@@ -266,7 +266,7 @@ struct build {
 static void build_branch(void *arg, struct str branch_id, struct buf *out)
 {
 	struct build *b = arg;
-	struct str    via = arena_printf(&w.arena, "SIP/2.0/UDP 127.0.0.1:5060;branch=" STR_FMT, STR_ARG(branch_id));
+	struct str    via = arena_printf(&w.arena, "Via: SIP/2.0/UDP 127.0.0.1:5060;branch=" STR_FMT "\r\n", STR_ARG(branch_id));
 	struct str    ruri = arena_printf(&w.arena, "sip:bob@127.0.0.1:%u", b->phone);
 
 	msg_write_branch(b->m, via, ruri, out);

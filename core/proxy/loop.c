@@ -1,0 +1,58 @@
+/* Loops and spirals (RFC 3261 §16.3 step 4, as RFC 5393 §4.2 has it). */
+#include "proxy/internal.h"
+
+static uint64_t more(uint64_t h, struct str s)
+{
+	return hash_more(proxy_key(), h, s);
+}
+
+/* From what decides where a request goes, and from nothing that a CANCEL or an ACK to a non-2xx has otherwise than its INVITE (§9.1,
+ * §17.1.1.3): not the method, not the To tag. */
+uint64_t loop_hash(struct msg *m)
+{
+	const struct name_addr *from = msg_from(m), *to = msg_to(m);
+	const struct cseq      *cseq = msg_cseq(m);
+	uint64_t                h = hash_str(proxy_key(), m->ruri);
+
+	for (const struct hdr *route = m->first[H_ROUTE]; route; route = route->same)
+		h = more(h, route->body);
+	h = more(h, msg_call_id(m));
+	h = more(h, from ? from->uri_text : STR_NONE);
+	h = more(h, msg_from_tag(m));
+	h = more(h, to ? to->uri_text : STR_NONE);
+	h = more(h, cseq ? str_n((const char *)&cseq->num, sizeof(cseq->num)) : STR_NONE);
+	return h;
+}
+
+bool via_is_ours(const struct via *v, char kind)
+{
+	const char head[] = { 'z', '9', 'h', 'G', '4', 'b', 'K', kind };
+
+	return str_starts(v->branch, str_n(head, sizeof(head))) && v->branch.len > sizeof(head) + SECOND_PART_BYTES &&
+	       net_is_local(v->host, v->port, TP_NONE);
+}
+
+static bool has_looped(const struct via *v, struct str second_part)
+{
+	return str_ends(v->branch, second_part) && (via_is_ours(v, TM_STATEFUL) || via_is_ours(v, TM_STATELESS));
+}
+
+bool request_looped(struct request *r)
+{
+	struct msg_values it = msg_values(&r->msg, H_VIA);
+	const struct via *top = msg_via1(&r->msg);
+	struct str        value;
+	struct via        v;
+	char              room[SECOND_PART_BYTES];
+	struct buf        second_part = buf_on(room, sizeof(room));
+
+	buf_ch(&second_part, '.');
+	buf_hex64(&second_part, r->loop_hash);
+	if (top && has_looped(top, buf_str(&second_part)))
+		return true;
+	(void)msg_values_next(&it, &value);	/* the one looked at just now */
+	while (msg_values_next(&it, &value))
+		if (!via_parse(value, &v) && has_looped(&v, buf_str(&second_part)))
+			return true;
+	return false;
+}
