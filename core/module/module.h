@@ -46,7 +46,7 @@ struct call {
 	struct request     *req;	/* NULL in timer and event routes */
 	struct ctx         *c;		/* &req->c, or the run's own */
 	struct run         *run;
-	size_t              argc;	/* as many as declared; those not given have type T_NULL, or the declared preset */
+	size_t              argc;	/* as many as declared; those not given have type T_NULL, or the declared preset. F_KEYS: behind them name, value, name, value … */
 	const struct value *argv;
 	struct value        result;	/* null at entry */
 	bool                wanted;	/* the result is used (relay waits for the outcome only then) */
@@ -57,6 +57,8 @@ struct mod_arg {
 	bool        optional;
 	const char *preset;	/* value when not given, as in a script; NULL: null */
 	int64_t     min, max;	/* literals are checked at load; both 0: no bounds */
+	const char *const *choices;	/* of a text: it is one of these; NULL-ended */
+	bool      (*literal)(struct str text, char *why, size_t cap);	/* is that text good? Asked at load; `why` is a sentence */
 };
 enum {	/* what the checker must know of a function */
 	F_ENDS = 1 << 0,	/* never returns to the script: send_reply with a final code is decided by F_ENDS_FINAL instead */
@@ -66,6 +68,10 @@ enum {	/* what the checker must know of a function */
 	F_REPLY_CODE = 1 << 4,	/* the first argument is a reply code: 100..699 */
 	F_SUSPENDS = 1 << 5,	/* may wait */
 	F_WAITS_IF_USED = 1 << 6,	/* relay(): waits only where its result is used */
+	F_METHOD = 1 << 7,	/* called as value.name(…): the value is the first argument */
+	F_KEYS = 1 << 8,	/* takes any further name = value */
+	F_AS_FIRST = 1 << 10,	/* the result has the type of the first argument: $ru.strip(1) is a uri as $ru is */
+	F_COUNTER = 1 << 9,	/* the first argument is the name of a counter: a literal, the counter is made at the start */
 };
 struct mod_func {
 	const char           *name;
@@ -77,6 +83,7 @@ struct mod_func {
 	uint32_t              where;	/* enum where */
 	uint32_t              flags;
 	const char           *help;
+	enum vtype            item;	/* of a T_LIST result: its elements; T_NULL: any */
 };
 /* $name or $name(argument) */
 struct mod_var {
@@ -88,6 +95,7 @@ struct mod_var {
 	enum verdict (*set)(struct call *c, struct str arg, const struct value *v);	/* NULL: read-only */
 	uint32_t     where;
 	const char  *help;
+	const struct shape *shape;	/* of a T_RECORD */
 };
 /* A command of the control channel (JSON-RPC method "module.name"), run in the control process. Texts are JSON. */
 struct mod_command {

@@ -35,6 +35,7 @@ struct field {
 struct shape {
 	const char         *name;	/* "answer", "profile" */
 	const struct field *fields;	/* ends with a NULL name */
+	bool                open;	/* made at run time (JSON): a field it does not have is null */
 };
 struct record {
 	const struct shape *shape;

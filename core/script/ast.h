@@ -77,8 +77,9 @@ struct call_expr {
 	struct span            name_span;
 	struct arg            *args;
 	const struct mod_func *func;	/* checked */
-	size_t                 argc;	/* checked: as many as declared */
+	size_t                 argc;	/* checked: as many as declared, and two for each further name = value (F_KEYS) */
 	struct expr          **argv;	/* checked: in declared order, never NULL: what was not given is an EX_CONST of the preset, or of null */
+	bool                   method;	/* value.name(…): the value is the first of args */
 	bool                   wanted;	/* checked: the result is used (struct call.wanted) */
 	bool                   ends;	/* checked: the run always ends here: F_ENDS, F_ENDS_FINAL with a final code, or an unused F_WAITS_IF_USED
 					 * (relay();, which then must not wait). What stands behind it need not be compiled. */
@@ -102,6 +103,7 @@ struct expr {
 			struct str    name;
 			struct span   name_span;
 			struct expr  *key;
+			struct expr  *add;			/* $sht(t => k).add(n): by how much; NULL: it is read */
 			struct table *table;			/* checked */
 		} table;
 		struct local    *local;
@@ -266,6 +268,12 @@ struct test {
 	struct test_step *steps;
 };
 
+/* count("name"): made when the server starts. */
+struct counter_use {
+	struct counter_use *next;
+	struct str          name;
+};
+
 struct regex;
 struct program {
 	struct arena         arena;
@@ -278,6 +286,7 @@ struct program {
 	struct route        *routes;
 	struct test         *tests;
 	struct regex        *regexes;	/* freed with the program */
+	struct counter_use  *counters;	/* checked; a name may come more than once */
 	size_t               route_count, table_count, test_count;
 	/* checked: the ones that messages come in by; NULL where there is none */
 	struct route        *request, *dialog, *reply;

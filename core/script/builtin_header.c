@@ -10,11 +10,6 @@ static bool name_ok(struct str name)
 	return name.len > 0;
 }
 
-static bool one_line(struct str s)
-{
-	return str_find(s, '\r') < 0 && str_find(s, '\n') < 0 && str_find(s, '\0') < 0;
-}
-
 /* A value taken from a received field may be folded (§7.3.1): on one line again. Any other line end would begin a field that the
  * script did not mean: .p NULL. Also on no memory. */
 static struct str unfold(struct arena *a, struct str s)
@@ -63,39 +58,78 @@ bool headers_ok(struct str text)
 	return true;
 }
 
-/* append_hf("Name: value\r\n") as in other servers, the line end being optional, or append_hf("Name", "value"). */
+/* Was there one? */
+static bool remove_all(struct msg *m, struct str name)
+{
+	struct hdr *h = msg_find(m, name);
+	bool        any = h != NULL;
+
+	while (h) {
+		struct hdr *next = msg_find_next(h);
+
+		msg_remove(m, h);
+		h = next;
+	}
+	return any;
+}
+
+/* "Name: value\r\n" as in other servers, the line end being optional, or name and value. */
+static bool field_given(struct call *c, struct str *name, struct str *body)
+{
+	*name = str_trim(c->argv[0].u.s);
+	*body = c->argv[1].u.s;
+	if (c->argv[1].type == T_NULL && !field_split(*name, name, body)) {
+		log_error(c->c, "expected \"Name: value\" text=\"" STR_FMT "\"", STR_ARG(*name));
+		return false;
+	}
+	*body = unfold(c->c->arena, str_trim(*body));
+	if (name_ok(*name) && body->p && one_line(*body))
+		return true;
+	log_error(c->c, "not one header field name=" STR_FMT, STR_ARG(*name));
+	return false;
+}
+
+static enum verdict added(struct call *c, enum err err)
+{
+	if (err)
+		log_error(c->c, "no memory for a header field");
+	return err ? V_ERROR : V_OK;
+}
+
 enum verdict fn_append_hf(struct call *c)
 {
-	struct str name = str_trim(c->argv[0].u.s), body = c->argv[1].u.s;
+	struct str name, body;
 
-	if (c->argv[1].type == T_NULL && !field_split(str_trim(c->argv[0].u.s), &name, &body)) {
-		log_error(c->c, "append_hf(): expected \"Name: value\"");
+	return field_given(c, &name, &body) ? added(c, msg_append(&c->req->msg, name, body)) : V_ERROR;
+}
+
+enum verdict fn_insert_hf(struct call *c)
+{
+	struct str name, body;
+
+	return field_given(c, &name, &body) ? added(c, msg_prepend(&c->req->msg, name, body)) : V_ERROR;
+}
+
+/* $hdr(Name) = value: the only field of that name; null takes it out. */
+enum verdict set_hdr(struct call *c, struct str name, const struct value *v)
+{
+	struct str body;
+
+	if (v->type == T_NULL) {
+		remove_all(&c->req->msg, name);
+		return V_OK;
+	}
+	body = unfold(c->c->arena, str_trim(v->u.s));
+	if (!body.p || !one_line(body)) {
+		log_error(c->c, "not the value of one header field name=" STR_FMT, STR_ARG(name));
 		return V_ERROR;
 	}
-	body = unfold(c->c->arena, str_trim(body));
-	if (!name_ok(name) || !body.p || !one_line(body)) {
-		log_error(c->c, "append_hf(): not one header field name=" STR_FMT, STR_ARG(name));
-		return V_ERROR;
-	}
-	if (msg_append(&c->req->msg, name, body)) {
-		log_error(c->c, "append_hf(): no memory");
-		return V_ERROR;
-	}
-	return V_OK;
+	return added(c, msg_set_hdr(&c->req->msg, name, body));
 }
 
 enum verdict fn_remove_hf(struct call *c)
 {
-	struct hdr *h = msg_find(&c->req->msg, c->argv[0].u.s);
-
-	c->result = value_bool(h != NULL);
-	while (h) {
-		struct hdr *next = msg_find_next(h);
-
-		msg_remove(&c->req->msg, h);
-		h = next;
-	}
-	return V_OK;
+	return give(c, value_bool(remove_all(&c->req->msg, c->argv[0].u.s)));
 }
 
 enum verdict fn_is_present_hf(struct call *c)

@@ -11,10 +11,16 @@ static enum verdict give_str(struct value *out, struct str s)
 
 /* --- the Request-URI --- */
 
+static enum verdict give_uri(struct value *out, struct str s)
+{
+	*out = s.len ? (struct value){ .type = T_URI, .u.s = s } : V_NULL;
+	return V_OK;
+}
+
 static enum verdict get_ru(struct call *c, struct str arg, struct value *out)
 {
 	(void)arg;
-	return give_str(out, c->req->msg.ruri);
+	return give_uri(out, c->req->msg.ruri);
 }
 
 static enum verdict uri_user(const struct uri *u, struct value *out)
@@ -67,41 +73,12 @@ static enum verdict set_ru(struct call *c, struct str arg, const struct value *v
 	return put_ruri(c, v->u.s);
 }
 
-static void uri_write(const struct uri *u, struct buf *out)
-{
-	buf_add(out, u->scheme_name);
-	buf_ch(out, ':');
-	if (u->user.len) {
-		buf_add(out, u->user);
-		if (u->password.len) {
-			buf_ch(out, ':');
-			buf_add(out, u->password);
-		}
-		buf_ch(out, '@');
-	}
-	buf_printf(out, u->ipv6 ? "[" STR_FMT "]" : STR_FMT, STR_ARG(u->host));
-	if (u->port)
-		buf_printf(out, ":%u", u->port);
-	if (u->params.len) {
-		buf_ch(out, ';');
-		buf_add(out, u->params);
-	}
-	if (u->headers.len) {
-		buf_ch(out, '?');
-		buf_add(out, u->headers);
-	}
-}
-
 /* The Request-URI with one part changed; only sip and sips have such parts. */
 static enum verdict put_parts(struct call *c, const struct uri *u)
 {
-	size_t     cap = u->text.len + u->user.len + u->host.len + 32;
-	struct buf out = buf_on(arena_alloc(c->c->arena, cap), cap);
+	struct str text = uri_spell(c->c->arena, u);
 
-	if (!out.p)
-		return V_ERROR;
-	uri_write(u, &out);
-	return buf_ok(&out) ? put_ruri(c, buf_str(&out)) : V_ERROR;
+	return text.p ? put_ruri(c, text) : V_ERROR;
 }
 
 static const struct uri *sip_ruri(struct call *c)
@@ -165,7 +142,7 @@ static enum verdict get_fu(struct call *c, struct str arg, struct value *out)
 	const struct name_addr *na = msg_from(&c->req->msg);
 
 	(void)arg;
-	return give_str(out, na ? na->uri_text : STR_NONE);
+	return give_uri(out, na ? na->uri_text : STR_NONE);
 }
 
 static enum verdict get_fU(struct call *c, struct str arg, struct value *out)
@@ -191,7 +168,7 @@ static enum verdict get_tu(struct call *c, struct str arg, struct value *out)
 	const struct name_addr *na = msg_to(&c->req->msg);
 
 	(void)arg;
-	return give_str(out, na ? na->uri_text : STR_NONE);
+	return give_uri(out, na ? na->uri_text : STR_NONE);
 }
 
 static enum verdict get_tU(struct call *c, struct str arg, struct value *out)
@@ -210,6 +187,87 @@ static enum verdict get_tt(struct call *c, struct str arg, struct value *out)
 {
 	(void)arg;
 	return give_str(out, msg_to_tag(&c->req->msg));
+}
+
+/* The URI of From or To, its display name and parameters (the tag) kept. Written in brackets: what is in them cannot be taken for a parameter of
+ * the field (RFC 3261 §20.10). */
+static enum verdict put_addr(struct call *c, enum hdr_type t, const struct name_addr *na, struct str text)
+{
+	struct msg *m = &c->req->msg;
+	struct hdr *h = m->first[t];
+	struct uri  u;
+	struct str  body;
+
+	if (!h || !na || uri_parse(text, &u) || str_find(text, '>') >= 0) {
+		log_error(c->c, "not a URI text=\"" STR_FMT "\"", STR_ARG(text));
+		return V_ERROR;
+	}
+	body = arena_printf(c->c->arena, "%s" STR_FMT "%s<" STR_FMT ">" STR_FMT, na->display.len ? "\"" : "", STR_ARG(na->display), na->display.len ? "\" " : "",
+			    STR_ARG(text), STR_ARG(na->params));
+	return body.p && !msg_replace(m, h, body) ? V_OK : V_ERROR;
+}
+
+static enum verdict put_addr_user(struct call *c, enum hdr_type t, const struct name_addr *na, struct str user)
+{
+	struct uri u;
+	struct str text;
+
+	if (!na || (na->uri.scheme != URI_SIP && na->uri.scheme != URI_SIPS))
+		return V_ERROR;
+	u = na->uri;
+	u.user = user;
+	text = uri_spell(c->c->arena, &u);
+	return text.p ? put_addr(c, t, na, text) : V_ERROR;
+}
+
+static enum verdict put_addr_host(struct call *c, enum hdr_type t, const struct name_addr *na, struct str host)
+{
+	struct uri u;
+	struct str text;
+
+	if (!na || (na->uri.scheme != URI_SIP && na->uri.scheme != URI_SIPS))
+		return V_ERROR;
+	u = na->uri;
+	u.host = host;
+	u.ipv6 = host_is_ipv6(host);
+	text = uri_spell(c->c->arena, &u);
+	return text.p && (u.ipv6 || host_ok(host)) ? put_addr(c, t, na, text) : V_ERROR;
+}
+
+static enum verdict set_fu(struct call *c, struct str arg, const struct value *v)
+{
+	(void)arg;
+	return put_addr(c, H_FROM, msg_from(&c->req->msg), v->u.s);
+}
+
+static enum verdict set_fU(struct call *c, struct str arg, const struct value *v)
+{
+	(void)arg;
+	return put_addr_user(c, H_FROM, msg_from(&c->req->msg), text_or_none(v));
+}
+
+static enum verdict set_fd(struct call *c, struct str arg, const struct value *v)
+{
+	(void)arg;
+	return put_addr_host(c, H_FROM, msg_from(&c->req->msg), text_or_none(v));
+}
+
+static enum verdict set_tu(struct call *c, struct str arg, const struct value *v)
+{
+	(void)arg;
+	return put_addr(c, H_TO, msg_to(&c->req->msg), v->u.s);
+}
+
+static enum verdict set_tU(struct call *c, struct str arg, const struct value *v)
+{
+	(void)arg;
+	return put_addr_user(c, H_TO, msg_to(&c->req->msg), text_or_none(v));
+}
+
+static enum verdict set_td(struct call *c, struct str arg, const struct value *v)
+{
+	(void)arg;
+	return put_addr_host(c, H_TO, msg_to(&c->req->msg), text_or_none(v));
 }
 
 /* --- the message --- */
@@ -333,7 +391,7 @@ static enum verdict get_au(struct call *c, struct str arg, struct value *out)
 static enum verdict get_du(struct call *c, struct str arg, struct value *out)
 {
 	(void)arg;
-	return give_str(out, c->req->dst);
+	return give_uri(out, c->req->dst);
 }
 
 static enum verdict set_du(struct call *c, struct str arg, const struct value *v)
@@ -392,18 +450,18 @@ static enum verdict set_avp(struct call *c, struct str arg, const struct value *
 enum { IN_MESSAGE = IN_REQUEST | IN_DIALOG | IN_REPLY | IN_BRANCH, IN_ASKED = IN_REQUEST | IN_DIALOG | IN_BRANCH };
 
 const struct mod_var core_vars[] = {
-	{ "ru", T_STR, false, false, get_ru, set_ru, IN_ASKED, "Request-URI" },
+	{ "ru", T_URI, false, false, get_ru, set_ru, IN_ASKED, "Request-URI" },
 	{ "rU", T_STR, true, false, get_rU, set_rU, IN_ASKED, "its user part" },
 	{ "rd", T_STR, true, false, get_rd, set_rd, IN_ASKED, "its host" },
 	{ "rp", T_INT, true, false, get_rp, set_rp, IN_ASKED, "its port, null where none is given" },
 	{ "rm", T_STR, false, false, get_rm, NULL, IN_MESSAGE, "method" },
-	{ "fu", T_STR, false, false, get_fu, NULL, IN_MESSAGE, "URI of From" },
-	{ "fU", T_STR, true, false, get_fU, NULL, IN_MESSAGE, "its user part" },
-	{ "fd", T_STR, true, false, get_fd, NULL, IN_MESSAGE, "its host" },
+	{ "fu", T_URI, false, false, get_fu, set_fu, IN_MESSAGE, "URI of From; answers that pass carry what it is changed to" },
+	{ "fU", T_STR, true, false, get_fU, set_fU, IN_MESSAGE, "its user part" },
+	{ "fd", T_STR, true, false, get_fd, set_fd, IN_MESSAGE, "its host" },
 	{ "ft", T_STR, true, false, get_ft, NULL, IN_MESSAGE, "tag of From" },
-	{ "tu", T_STR, false, false, get_tu, NULL, IN_MESSAGE, "URI of To" },
-	{ "tU", T_STR, true, false, get_tU, NULL, IN_MESSAGE, "its user part" },
-	{ "td", T_STR, true, false, get_td, NULL, IN_MESSAGE, "its host" },
+	{ "tu", T_URI, false, false, get_tu, set_tu, IN_MESSAGE, "URI of To; answers that pass carry what it is changed to" },
+	{ "tU", T_STR, true, false, get_tU, set_tU, IN_MESSAGE, "its user part" },
+	{ "td", T_STR, true, false, get_td, set_td, IN_MESSAGE, "its host" },
 	{ "tt", T_STR, true, false, get_tt, NULL, IN_MESSAGE, "tag of To" },
 	{ "ci", T_STR, false, false, get_ci, NULL, IN_MESSAGE, "Call-ID" },
 	{ "cs", T_INT, false, false, get_cs, NULL, IN_MESSAGE, "number of CSeq" },
@@ -417,8 +475,10 @@ const struct mod_var core_vars[] = {
 	{ "rs", T_INT, false, false, get_rs, NULL, IN_REPLY, "status of the reply" },
 	{ "rr", T_STR, true, false, get_rr, NULL, IN_REPLY, "reason phrase of the reply" },
 	{ "au", T_STR, true, false, get_au, NULL, IN_ASKED, "user name that authenticate() found good" },
-	{ "du", T_STR, true, false, get_du, set_du, IN_ASKED, "URI of the next hop, instead of what the request says" },
-	{ "hdr", T_STR, true, true, get_hdr, NULL, IN_MESSAGE, "first header field of that name" },
+	{ "du", T_URI, true, false, get_du, set_du, IN_ASKED, "URI of the next hop, instead of what the request says" },
+	{ "hdr", T_STR, true, true, get_hdr, set_hdr, IN_MESSAGE, "first header field of that name; assigned, it is the only one; null takes it out" },
+	{ "body", T_STR, true, false, get_body, set_body, IN_MESSAGE, "the body; null takes it out" },
+	{ "sdp", T_RECORD, true, false, get_sdp, NULL, IN_MESSAGE, "what the session description in the body says: ip, port, media, codecs", &sdp_shape },
 	{ "avp", T_ANY, true, true, get_avp, set_avp, IN_ANY, "a value that lives with the transaction" },
 	{ 0 },
 };

@@ -13,18 +13,30 @@ static size_t arg_count(const struct mod_func *f)
 	return n;
 }
 
+/* What stands before the dot of a method. */
+static size_t self_count(const struct mod_func *f)
+{
+	return f->flags & F_METHOD ? 1 : 0;
+}
+
 static void signature_write(const struct mod_func *f, struct buf *b)
 {
+	size_t first = self_count(f);
+
+	if (first)
+		buf_printf(b, "%s.", f->args[0].type == T_ANY ? "value" : vtype_name(f->args[0].type));
 	buf_printf(b, "%s(", f->name);
-	for (size_t i = 0; i < arg_count(f); i++) {
+	for (size_t i = first; i < arg_count(f); i++) {
 		const struct mod_arg *a = &f->args[i];
 
-		buf_printf(b, "%s%s: %s", i ? ", " : "", a->name, a->type == T_ANY ? "any" : vtype_name(a->type));
+		buf_printf(b, "%s%s: %s", i > first ? ", " : "", a->name, a->type == T_ANY ? "any" : vtype_name(a->type));
 		if (a->preset)
 			buf_printf(b, " = %s", a->preset);
 		else if (a->optional)
 			BUF_LIT(b, "?");
 	}
+	if (f->flags & F_KEYS)
+		BUF_LIT(b, arg_count(f) ? ", name = value…" : "name = value…");
 	BUF_LIT(b, ")");
 }
 
@@ -66,13 +78,14 @@ static void no_such_argument(struct checker *c, const struct mod_func *f, const 
 
 static void count_wrong(struct checker *c, const struct mod_func *f, const struct expr *e, size_t got)
 {
-	size_t       most = arg_count(f), least = 0;
+	size_t       most = arg_count(f) - self_count(f), least = 0;
 	char         room[40];
 	struct buf   b = buf_on(room, sizeof(room));
 	struct diag *g;
 
-	for (size_t i = 0; i < most; i++)
+	for (size_t i = self_count(f); i < arg_count(f); i++)
 		least += !is_optional(&f->args[i]);
+	got -= self_count(f);
 	if (!most)
 		BUF_LIT(&b, "no arguments");
 	else if (least == most)
@@ -83,18 +96,67 @@ static void count_wrong(struct checker *c, const struct mod_func *f, const struc
 	help_signature(c, g, f);
 }
 
-/* Into argv by position or name. False when one had no place. */
-static bool place_args(struct checker *c, const struct mod_func *f, const struct expr *e, struct expr **argv)
+/* nat_uac_test(private_contact): the bare name of a bool argument means that it is true. */
+static int place_of_word(struct checker *c, const struct mod_func *f, struct expr *e)
 {
-	size_t next = 0, got = 0, most = arg_count(f);
-	bool   ok = true;
+	int at = e->kind == EX_NAME && !check_find_local(c, e->u.name) && !check_find_const(c, e->u.name) ? place_of(f, e->u.name) : -1;
+
+	if (at < 0 || f->args[at].type != T_BOOL)
+		return -1;
+	e->kind = EX_CONST;
+	e->u.value = value_bool(true);
+	return at;
+}
+
+/* A bare word where a bool goes, and no name of anything: it was meant for one of them. */
+static bool is_lost_word(struct checker *c, const struct mod_func *f, const struct expr *e, size_t at)
+{
+	return e->kind == EX_NAME && at < arg_count(f) && f->args[at].type == T_BOOL && !check_find_local(c, e->u.name) && !check_find_const(c, e->u.name);
+}
+
+/* A further name = value of F_KEYS: two places behind those that are declared. */
+static void place_key(struct checker *c, const struct arg *a, struct expr **argv)
+{
+	struct expr *name = CHECK_NEW(c, struct expr);
+
+	if (!name)
+		return;
+	name->kind = EX_CONST;
+	name->span = a->name_span;
+	name->u.value = value_str(a->name);
+	name->type = TYPE(T_STR);
+	argv[0] = name;
+	argv[1] = a->value;
+}
+
+static size_t given_count(const struct expr *e)
+{
+	size_t n = 0;
 
 	for (const struct arg *a = e->u.call.args; a; a = a->next)
-		got++;
-	for (const struct arg *a = e->u.call.args; a; a = a->next) {
-		int at = a->name.len ? place_of(f, a->name) : (int)next++;
+		n++;
+	return n;
+}
 
-		if (at < 0) {
+/* Into argv by position or name; *argc counts them all. False when one had no place. */
+static bool place_args(struct checker *c, const struct mod_func *f, const struct expr *e, struct expr **argv, size_t *argc)
+{
+	size_t next = 0, got = given_count(e), most = arg_count(f);
+	bool   ok = true;
+
+	*argc = most;
+	for (const struct arg *a = e->u.call.args; a; a = a->next) {
+		int word = a->name.len ? -1 : place_of_word(c, f, a->value);
+		int at = a->name.len ? place_of(f, a->name) : word >= 0 ? word : (int)next++;
+
+		if (at < 0 && (f->flags & F_KEYS)) {
+			place_key(c, a, argv + *argc);
+			*argc += 2;
+		} else if (!a->name.len && word < 0 && is_lost_word(c, f, a->value, (size_t)at)) {
+			no_such_argument(c, f, &(struct arg){ .name = a->value->u.name, .name_span = a->value->span });
+			check_bad(a->value);
+			ok = false;
+		} else if (at < 0) {
 			no_such_argument(c, f, a);
 			ok = false;
 		} else if ((size_t)at >= most) {
@@ -193,6 +255,37 @@ static void check_handler(struct checker *c, const struct mod_arg *a, struct exp
 	e->u.handler.route = r;
 }
 
+static void not_a_choice(struct checker *c, const struct mod_func *f, const struct mod_arg *a, const struct expr *e)
+{
+	char           room[200];
+	struct buf     b = buf_on(room, sizeof(room));
+	struct nearest near = nearest_to(e->u.value.u.s);
+	struct diag   *g;
+
+	for (const char *const *p = a->choices; *p; p++) {
+		buf_printf(&b, "%s%s", p == a->choices ? "" : ", ", *p);
+		nearest_offer(&near, str_of(*p));
+	}
+	g = diag_add(c->d, D_RANGE, e->span, "argument `%s` of `%s` is one of " STR_FMT ", got \"" STR_FMT "\"", a->name, f->name, STR_ARG(buf_str(&b)),
+		     STR_ARG(e->u.value.u.s));
+	diag_did_you_mean(c->d, g, nearest_name(&near));
+}
+
+/* Texts that mean something to this function. */
+static void check_arg_text(struct checker *c, const struct mod_func *f, const struct mod_arg *a, const struct expr *e)
+{
+	char why[200];
+
+	if (a->choices) {
+		for (const char *const *p = a->choices; *p; p++)
+			if (str_is(e->u.value.u.s, *p))
+				return;
+		not_a_choice(c, f, a, e);
+	}
+	if (a->literal && !a->literal(e->u.value.u.s, why, sizeof(why)))
+		diag_add(c->d, D_RANGE, e->span, "%s", why);
+}
+
 static void check_arg_literal(struct checker *c, const struct mod_func *f, size_t i, const struct expr *e)
 {
 	const struct mod_arg *a = &f->args[i];
@@ -212,6 +305,8 @@ static void check_arg_literal(struct checker *c, const struct mod_func *f, size_
 
 		check_header_name(c, str_trim(str_take_until(&rest, ':')), e->span);
 	}
+	if (is_const_text(e))
+		check_arg_text(c, f, a, e);
 }
 
 static void argument_type(struct checker *c, const struct mod_func *f, const struct mod_arg *a, struct expr *e)
@@ -272,9 +367,18 @@ static void check_loose_args(struct checker *c, const struct arg *args)
 			check_expr(c, a->value, true);
 }
 
+/* The value of a name = value: anything but nothing. */
+static void check_key_value(struct checker *c, struct expr *e)
+{
+	check_expr(c, e, true);
+	check_value_for(c, e, T_ANY, true, D_ARGUMENT_TYPE, "this");
+}
+
 static void fill_args(struct checker *c, const struct mod_func *f, struct expr *e)
 {
-	for (size_t i = 0; i < e->u.call.argc; i++) {
+	for (size_t i = arg_count(f) + 1; i < e->u.call.argc; i += 2)
+		check_key_value(c, e->u.call.argv[i]);
+	for (size_t i = 0; i < arg_count(f); i++) {
 		if (e->u.call.argv[i])
 			check_arg(c, f, i, e->u.call.argv[i]);
 		else
@@ -282,25 +386,87 @@ static void fill_args(struct checker *c, const struct mod_func *f, struct expr *
 	}
 }
 
+/* A counter is made when the server starts: its name must be known by then. */
+static void check_counter(struct checker *c, const struct mod_func *f, const struct expr *e)
+{
+	struct counter_use *u;
+	struct str          rest;
+
+	if (e->kind == EX_BAD)
+		return;
+	rest = is_const_text(e) ? e->u.value.u.s : STR_NONE;
+	while (rest.len && (ch_token(rest.p[0])))
+		rest = str_from(rest, 1);
+	if (!is_const_text(e) || rest.len || !e->u.value.u.s.len || e->u.value.u.s.len > 60) {
+		diag_add(c->d, D_CONST_EXPR, e->span, "the name of a counter is a literal of letters, digits, dots and dashes: the counter is made when the server starts");
+		return;
+	}
+	u = CHECK_NEW(c, struct counter_use);
+	if (!u || !(f->flags & F_COUNTER))
+		return;
+	*u = (struct counter_use){ .next = c->prog->counters, .name = e->u.value.u.s };
+	c->prog->counters = u;
+}
+
+/* $sht(t => k).add(n): read, add and write in one. */
+static void check_table_add(struct checker *c, struct expr *e)
+{
+	struct arg  *args = e->u.call.args;
+	struct expr *ref = args->value, *by = args->next ? args->next->value : NULL;
+	struct table *t;
+
+	check_expr(c, ref, true);
+	if (!by || args->next->next || ref->kind == EX_BAD) {
+		if (ref->kind != EX_BAD)
+			diag_help(c->d, diag_add(c->d, D_ARGUMENTS, e->span, "`add` takes 1 argument"), "`$sht(table => key).add(number: int)`");
+		check_bad(e);
+		return;
+	}
+	check_expr(c, by, true);
+	check_value_for(c, by, T_INT, false, D_ARGUMENT_TYPE, "what `add` adds");
+	t = ref->u.table.table;
+	if (t->value != T_INT && t->value != T_ANY) {
+		diag_note(c->d, diag_add(c->d, D_OPERAND, e->span, "the values of table `" STR_FMT "` are %s, `add` counts in int", STR_ARG(t->name), vtype_name(t->value)),
+			  t->span, "declared here");
+		check_bad(e);
+		return;
+	}
+	e->kind = EX_TABLE;
+	e->u.table = ref->u.table;
+	e->u.table.add = by;
+	e->type = TYPE(T_INT);
+}
+
 void check_call(struct checker *c, struct expr *e, bool wanted)
 {
-	const struct mod_func *f = check_find_func(c, e->u.call.name);
-	struct expr          **argv = f ? check_new(c, (arg_count(f) + 1) * sizeof(*argv)) : NULL;
+	const struct mod_func *f;
+	struct expr          **argv;
+	size_t                 argc = 0;
 
+	if (e->u.call.method && e->u.call.args->value->kind == EX_TABLE && str_is(e->u.call.name, "add")) {
+		check_table_add(c, e);
+		return;
+	}
+	f = check_find_func(c, e->u.call.name, e->u.call.method);
+	argv = f ? check_new(c, (arg_count(f) + 2 * given_count(e) + 1) * sizeof(*argv)) : NULL;
 	if (!f)
 		check_no_func(c, &e->u.call);
-	if (!f || !argv || !place_args(c, f, e, argv)) {
+	if (!f || !argv || !place_args(c, f, e, argv, &argc)) {
 		check_loose_args(c, e->u.call.args);
 		check_bad(e);
 		return;
 	}
 	e->u.call.func = f;
-	e->u.call.argc = arg_count(f);
+	e->u.call.argc = argc;
 	e->u.call.argv = argv;
 	e->u.call.wanted = wanted;
 	fill_args(c, f, e);
 	e->u.call.ends = ends_run(f, &e->u.call);
-	e->type = (struct type){ .type = f->result, .nullable = f->nullable || f->result == T_NULL, .item = T_ANY, .shape = f->shape };
+	e->type = (struct type){ .type = f->result, .nullable = f->nullable || f->result == T_NULL, .item = f->item == T_NULL ? T_ANY : f->item, .shape = f->shape };
+	if ((f->flags & F_AS_FIRST) && argv[0]->type.type != T_NULL)
+		e->type.type = argv[0]->type.type;
+	if (f->flags & F_COUNTER)
+		check_counter(c, f, e->u.call.argv[0]);
 	check_use(c, e->u.call.name, e->u.call.name_span, f->where);
 }
 

@@ -161,7 +161,7 @@ static void check_var(struct checker *c, struct expr *e)
 	snprintf(name, sizeof(name), "$%s", v->name);
 	check_use(c, arena_dup(c->a, str_of(name)), e->span, v->where);
 	e->u.var.var = v;
-	e->type = (struct type){ .type = v->type, .nullable = v->nullable, .item = T_ANY };
+	e->type = (struct type){ .type = v->type, .nullable = v->nullable, .item = T_ANY, .shape = v->shape };
 }
 
 static void check_table_ref(struct checker *c, struct expr *e)
@@ -219,18 +219,24 @@ static void check_field(struct checker *c, struct expr *e)
 		e->type = (struct type){ .type = T_ANY, .nullable = true, .item = T_ANY };
 		return;
 	}
-	if (of->type.type != T_RECORD) {
+	if (of->type.type != T_RECORD && of->type.type != T_URI) {
 		diag_add(c->d, D_OPERAND, e->u.field.name_span, "%s has no fields", check_type_text(c, of->type));
 		check_bad(e);
 		return;
 	}
 	if (may_be_null(c, of)) {
-		struct diag *g = diag_add(c->d, D_NULL, of->span, "this %s may be null here", of->type.shape->name);
+		struct type  t = { .type = of->type.type, .item = T_ANY, .shape = of->type.shape };
+		struct diag *g = diag_add(c->d, D_NULL, of->span, "this %s may be null here", check_type_text(c, t));
 
 		diag_help(c->d, g, "say what then: `" STR_FMT " ?? send_reply(404)`, or `if (" STR_FMT ") { … }`", STR_ARG(span_text(of->span)),
 			  STR_ARG(span_text(of->span)));
 	}
-	field_of_shape(c, e, of->type.shape);
+	field_of_shape(c, e, of->type.type == T_URI ? &uri_shape : of->type.shape);
+}
+
+static bool type_of_member(const struct expr *of)
+{
+	return of->type.type == T_ANY || (of->type.type == T_RECORD && !of->type.shape);
 }
 
 static void check_index(struct checker *c, struct expr *e)
@@ -239,6 +245,11 @@ static void check_index(struct checker *c, struct expr *e)
 
 	check_expr(c, of, true);
 	check_expr(c, e->u.index.at, true);
+	/* j["name"]: what JSON or record() has made is only known when it runs */
+	if (type_of_member(of) && e->u.index.at->type.type == T_STR && !may_be_null(c, e->u.index.at)) {
+		e->type = (struct type){ .type = T_ANY, .nullable = true, .item = T_ANY };
+		return;
+	}
 	check_value_for(c, e->u.index.at, T_INT, false, D_OPERAND, "a place in a list");
 	if (of->type.type != T_LIST && of->type.type != T_ANY) {
 		diag_add(c->d, D_OPERAND, of->span, "%s is no list", check_type_text(c, of->type));

@@ -197,6 +197,8 @@ static void flow_expr(struct paths *f, const struct expr *e)
 		break;
 	case EX_TABLE:
 		flow_expr(f, e->u.table.key);
+		if (e->u.table.add)
+			flow_expr(f, e->u.table.add);
 		break;
 	case EX_CALL:
 		flow_list(f, e->u.call.argv, e->u.call.argc);

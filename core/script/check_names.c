@@ -11,13 +11,18 @@ void *check_new(struct checker *c, size_t bytes)
 }
 
 /* --- finding --- */
-const struct mod_func *check_find_func(struct checker *c, struct str name)
+static bool is_method(const struct mod_func *f)
+{
+	return f->flags & F_METHOD;
+}
+
+const struct mod_func *check_find_func(struct checker *c, struct str name, bool method)
 {
 	const struct module *m;
 
 	for (size_t i = 0; (m = c->env->at(i)); i++)
 		for (const struct mod_func *f = m->funcs; f && f->name; f++)
-			if (str_is(name, f->name))
+			if (str_is(name, f->name) && is_method(f) == method)
 				return f;
 	return NULL;
 }
@@ -115,15 +120,21 @@ static const struct foreign {
 	{ "rewritehost", "write `$rd = \"…\";`" },
 	{ "setuser", "write `$rU = \"…\";`" },
 	{ "rewriteuser", "write `$rU = \"…\";`" },
-	{ "prefix", "write `$rU = \"00$rU\";`" },
-	{ "strip", "write `$rU = …;`" },
+	{ "prefix", "write `$ru = $ru.prefix(\"00\");`" },
+	{ "strip", "write `$ru = $ru.strip(1);`" },
+	{ "strip_tail", "write `$ru = $ru.strip_tail(1);`" },
+	{ "subst_uri", "write `$ru = subst($ru, /…/, \"…\");`" },
+	{ "subst_user", "write `$rU = subst($rU, /…/, \"…\");`" },
+	{ "subst_hf", "write `$hdr(Name) = subst($hdr(Name), /…/, \"…\");`" },
+	{ "subst_body", "write `$body = subst($body, /…/, \"…\");`" },
+	{ "sht_inc", "write `$sht(table => key).add(1)`" },
 	{ "setdsturi", "write `$du = \"sip:…\";`" },
 	{ "msg_apply_changes", "edits take effect at once" },
-	{ "xdbg", "write `xlog(\"…\", level = \"debug\")`" },
+	{ "xdbg", "write `log(\"…\", level = \"debug\")`" },
 	{ "xinfo", "write `xlog(\"…\")`" },
 	{ "xnotice", "write `xlog(\"…\")`" },
-	{ "xwarn", "write `xlog(\"…\", level = \"warn\")`" },
-	{ "xerr", "write `xlog(\"…\", level = \"error\")`" },
+	{ "xwarn", "write `log(\"…\", level = \"warn\")`" },
+	{ "xerr", "write `log(\"…\", level = \"error\")`" },
 	{ "defined", "write `x != null`, or `if (x)`" },
 	{ "sl_forward_reply", "replies are sent on by themselves" },
 	{ "append_branch", "write `$ru = …; let a = relay();` once for each try" },
@@ -133,7 +144,6 @@ static const struct foreign {
 	{ "setbflag", "write `$avp(name) = true;`" },
 	{ "isbflagset", "write `$avp(name)`" },
 	{ "fix_nated_contact", "replies and requests go back to where their sender is seen to be" },
-	{ "nat_uac_test", "rport is always honoured (RFC 3581)" },
 	{ "fix_nated_register", "the address a REGISTER came from is kept with its binding" },
 };
 
@@ -145,16 +155,28 @@ static const struct foreign *foreign_func(struct str name)
 	return NULL;
 }
 
-static struct str nearest_func(struct checker *c, struct str name)
+static struct str nearest_func(struct checker *c, struct str name, bool method)
 {
 	struct nearest       near = nearest_to(name);
 	const struct module *m;
 
 	for (size_t i = 0; (m = c->env->at(i)); i++)
 		for (const struct mod_func *f = m->funcs; f && f->name; f++)
-			nearest_offer(&near, str_of(f->name));
-	nearest_offer(&near, STR("route"));
+			if (is_method(f) == method)
+				nearest_offer(&near, str_of(f->name));
+	if (!method)
+		nearest_offer(&near, STR("route"));
 	return nearest_name(&near);
+}
+
+static void no_method(struct checker *c, const struct call_expr *call)
+{
+	struct diag *g = diag_add(c->d, D_NO_FUNCTION, call->name_span, "no method `" STR_FMT "`", STR_ARG(call->name));
+
+	if (check_find_func(c, call->name, false))
+		diag_help(c->d, g, "it is a function: write `" STR_FMT "(…)`", STR_ARG(call->name));
+	else
+		diag_did_you_mean(c->d, g, nearest_func(c, call->name, true));
 }
 
 void check_no_func(struct checker *c, const struct call_expr *call)
@@ -163,17 +185,23 @@ void check_no_func(struct checker *c, const struct call_expr *call)
 	struct str            module = foreign ? STR_NONE : c->env->offering(call->name);
 	struct diag          *g;
 
+	if (call->method) {
+		no_method(c, call);
+		return;
+	}
 	if (foreign) {
 		diag_add(c->d, D_NOT_NEEDED, call->name_span, "`" STR_FMT "` is not needed here: %s", STR_ARG(call->name), foreign->help);
 		return;
 	}
 	g = diag_add(c->d, D_NO_FUNCTION, call->name_span, "no function `" STR_FMT "`", STR_ARG(call->name));
-	if (module.len)
+	if (check_find_func(c, call->name, true))
+		diag_help(c->d, g, "it is a method: write `value." STR_FMT "(…)`", STR_ARG(call->name));
+	else if (module.len)
 		diag_help(c->d, g, "the module `" STR_FMT "` has it: add `module " STR_FMT " { }`", STR_ARG(module), STR_ARG(module));
 	else if (program_route(c->prog, ROUTE_SUB, call->name))
 		diag_help(c->d, g, "a route is called by `route(" STR_FMT ")`", STR_ARG(call->name));
 	else
-		diag_did_you_mean(c->d, g, nearest_func(c, call->name));
+		diag_did_you_mean(c->d, g, nearest_func(c, call->name, false));
 }
 
 /* --- variables --- */
@@ -280,7 +308,7 @@ void check_no_name(struct checker *c, const struct expr *e)
 		diag_help(c->d, g, "%s", foreign_word(name));
 	else if (near.len)
 		diag_did_you_mean(c->d, g, near);
-	else if (check_find_func(c, name))
+	else if (check_find_func(c, name, false))
 		diag_help(c->d, g, "a call has parentheses: `" STR_FMT "()`", STR_ARG(name));
 	else if (check_find_var(c, name))
 		diag_help(c->d, g, "did you mean `$" STR_FMT "`?", STR_ARG(name));

@@ -2,6 +2,7 @@
 /* What the check_*.c files share. Order of work: modules and settings, constants, tables, then each route after the routes it calls:
  * names and types in one walk (check_expr.c, check_stmt.c), then its paths in another (check_flow.c); at last what needs to know who calls whom. */
 #include "script/check.h"
+#include "script/run.h"
 
 enum {
 	MOST_SLOTS = 256,	/* of one route's frame */
@@ -41,7 +42,8 @@ struct checker {
 /* --- check_names.c --- */
 void *check_new(struct checker *c, size_t bytes);	/* zeroed; NULL, and recorded, without memory */
 #define CHECK_NEW(c, type) ((type *)check_new((c), sizeof(type)))
-const struct mod_func *check_find_func(struct checker *c, struct str name);
+/* A method is found by value.name() only, the others by name() only. */
+const struct mod_func *check_find_func(struct checker *c, struct str name, bool method);
 const struct mod_var *check_find_var(struct checker *c, struct str name);
 struct local *check_find_local(struct checker *c, struct str name);
 struct constant *check_find_const(struct checker *c, struct str name);

@@ -1,6 +1,6 @@
 /* From a file to something that runs: the front end, then the compiler. */
+#include "script/builtin.h"
 #include "script/check.h"
-#include "script/run.h"
 
 #include <stdlib.h>
 
@@ -107,6 +107,8 @@ enum err script_apply(struct script *s, char *why, size_t cap)
 		err = modules_check_needs(why, cap);
 	if (!err)
 		err = modules_configure(why, cap);
+	if (!err)
+		err = counters_make(s->program);
 	if (!err)
 		log_set_level((enum log_level)settings.log_level);
 	return err;

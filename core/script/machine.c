@@ -84,7 +84,7 @@ static enum verdict call_function(struct run *run, const struct call_site *s)
 	c.argc = s->argc;
 	c.argv = &run->stack[run->height - s->argc];
 	c.wanted = s->wanted;
-	for (size_t i = 0; i < s->argc; i++)
+	for (size_t i = 0; s->func->args && s->func->args[i].name; i++)	/* what F_KEYS adds may be anything */
 		if (check_arg(run, s->func, &s->func->args[i], &c.argv[i]))
 			return V_ERROR;
 	v = s->func->fn(&c);
@@ -209,6 +209,10 @@ static enum verdict get_field(struct run *run, int32_t n)
 {
 	struct value *v = top(run);
 
+	if (v->type == T_URI || v->type == T_STR) {
+		*v = uri_field(v->u.s, (unsigned)n);
+		return V_OK;
+	}
 	if (v->type != T_RECORD)
 		return fault_type(run, "field", "access", "record", v);
 	*v = v->u.rec->v[n];
@@ -218,30 +222,38 @@ static enum verdict get_field(struct run *run, int32_t n)
 static enum verdict get_named(struct run *run, struct str name)
 {
 	struct value       *v = top(run);
+	const struct shape *shape;
 	const struct field *f;
-	size_t              n = 0;
+	unsigned            n = 0;
 
-	if (v->type != T_RECORD)
+	if (v->type != T_RECORD && v->type != T_URI)
 		return fault_type(run, "field", "access", "record", v);
-	for (f = v->u.rec->shape->fields; f->name && !str_is(name, f->name); f++)
+	shape = v->type == T_URI ? &uri_shape : v->u.rec->shape;
+	for (f = shape->fields; f->name && !str_is(name, f->name); f++)
 		n++;
-	if (!f->name)
+	if (!f->name && !shape->open)
 		return fault(run, "the record has no such field");
-	*v = v->u.rec->v[n];
+	if (!f->name)
+		*v = V_NULL;
+	else
+		*v = v->type == T_URI ? uri_field(v->u.s, n) : v->u.rec->v[n];
 	return V_OK;
 }
 
-/* a[i], negative from the end; null outside. */
+/* a[i], negative from the end; null outside. j["name"] of a record. */
 static enum verdict get_item(struct run *run)
 {
 	struct value  at = pop(run);
 	struct value *v = top(run);
-	int64_t       i = at.u.i;
+	int64_t       i;
 
+	if (v->type == T_RECORD && at.type == T_STR)
+		return get_named(run, at.u.s);
 	if (v->type != T_LIST)
 		return fault_type(run, "index", "access", "list", v);
 	if (at.type != T_INT)
 		return fault_type(run, "list", "index", "int", &at);
+	i = at.u.i;
 	if (i < 0)
 		i += (int64_t)v->u.list->count;
 	*v = i >= 0 && (uint64_t)i < v->u.list->count ? v->u.list->v[i] : V_NULL;

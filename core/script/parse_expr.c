@@ -453,6 +453,23 @@ static struct expr *parse_primary(struct parser *p)
 	}
 }
 
+/* value.name(…): a call whose first argument is the value. The ( is next. */
+static struct expr *parse_method(struct parser *p, struct expr *field)
+{
+	struct expr *e = expr_new(p, EX_CALL, field->span);
+	struct arg  *self = PARSER_NEW(p, struct arg);
+
+	parser_advance(p);
+	self->value = field->u.field.of;
+	self->next = parse_args(p);
+	e->u.call.name = field->u.field.name;
+	e->u.call.name_span = field->u.field.name_span;
+	e->u.call.args = self;
+	e->u.call.method = true;
+	e->span = span_join(field->span, p->prev);
+	return e;
+}
+
 static struct expr *parse_field(struct parser *p, struct expr *of)
 {
 	struct expr *e = expr_new(p, EX_FIELD, of->span);
@@ -463,7 +480,7 @@ static struct expr *parse_field(struct parser *p, struct expr *of)
 	if (!parser_name(p, "the name of a field", &e->u.field.name, &e->u.field.name_span))
 		e->kind = EX_BAD;
 	e->span = span_join(of->span, p->prev);
-	return e;
+	return e->kind == EX_FIELD && parser_at(p, TK_LPAREN) ? parse_method(p, e) : e;
 }
 
 static struct expr *parse_index(struct parser *p, struct expr *of)

@@ -102,9 +102,9 @@ enum err regex_compile(struct str pattern, struct str flags, struct regex **list
 	return OK;
 }
 
-unsigned regex_match(const struct regex *re, struct str text, struct str *groups, unsigned n)
+unsigned regex_match_from(const struct regex *re, struct str text, size_t from, struct str *groups, unsigned n)
 {
-	int         got = pcre2_match(re->code, (PCRE2_SPTR)(text.len ? text.p : ""), text.len, 0, 0, re->data, re->limits);
+	int         got = pcre2_match(re->code, (PCRE2_SPTR)(text.len ? text.p : ""), text.len, from, 0, re->data, re->limits);
 	PCRE2_SIZE *at = pcre2_get_ovector_pointer(re->data);
 	unsigned    count = got < 0 ? 0 : (unsigned)got;
 
@@ -118,6 +118,11 @@ unsigned regex_match(const struct regex *re, struct str text, struct str *groups
 		groups[i] = part ? str_n(text.p + at[2 * i], at[2 * i + 1] - at[2 * i]) : STR_NONE;
 	}
 	return count;
+}
+
+unsigned regex_match(const struct regex *re, struct str text, struct str *groups, unsigned n)
+{
+	return regex_match_from(re, text, 0, groups, n);
 }
 
 struct str regex_source(const struct regex *re)

@@ -9,6 +9,8 @@ MUST_CHECK enum err regex_compile(struct str pattern, struct str flags, struct r
 /* Bounded in backtracking: a hopeless match counts as none. `groups` (may be NULL) gets the whole match and up to n-1 groups; empty slices for
  * those that took no part. The number of groups set, 0: no match. */
 unsigned regex_match(const struct regex *re, struct str text, struct str *groups, unsigned n);
+/* The same from an offset on: what stands before counts for ^ and look-behind. */
+unsigned regex_match_from(const struct regex *re, struct str text, size_t from, struct str *groups, unsigned n);
 struct str regex_source(const struct regex *re);	/* as written between the slashes */
 /* Name and version of the library in use, for `sipario -V`. */
 const char *regex_library(void);

@@ -58,12 +58,17 @@ void wait_take_back(struct run *run);
 /* The function said V_SUSPEND: true when call_resume() has been called already; then the wait is gone and the outcome in *v, *result. */
 bool wait_is_over(struct run *run, enum verdict *v, struct value *result);
 void run_park(struct run *run);
+struct loop *script_loop(void);	/* this worker's */
 
 /* --- values (operate.c): the operators. NULL, or what is wrong ("cannot add int and string") in the arena --- */
 MUST_CHECK const char *operate_unary(enum op op, struct value *v);
 MUST_CHECK const char *operate_binary(struct arena *a, enum op op, const struct value *x, const struct value *y, struct value *out);
 /* Does a value of type `have` do where `want` is declared? */
 bool vtype_fits(enum vtype want, enum vtype have);
+
+/* What can be read of a uri: u.host. The n-th field of the URI that is spelt so; null where it has none, or is no URI. */
+extern const struct shape uri_shape;
+MUST_CHECK struct value uri_field(struct str text, unsigned n);
 
 extern const struct module core_module;	/* builtin.c */
 extern const struct mod_param core_settings[];	/* settings.c; ends with a NULL name */

@@ -34,6 +34,11 @@ enum err script_worker_start(struct loop *l)
 	return OK;
 }
 
+struct loop *script_loop(void)
+{
+	return waits.loop;
+}
+
 size_t script_runs_parked(void)
 {
 	return waits.count;

@@ -94,6 +94,26 @@ static const struct mistake mistakes[] = {
 	  "1:17: E201 no function `TO_USER` | a route is called by `route(TO_USER)`\n"
 	  "2:1: W502 route[TO_USER] is never called\n" },
 
+	/* methods, words, further arguments */
+	{ "request_route { $ru = $ru.strip(1); count(\"a.b-c\"); log(\"x\", level = \"warn\", user = $fU, n = 1); if (nat_uac_test(private_contact) && time_in(\"Mon\")) drop; drop; }", "" },
+	{ "request_route { xlog($ru.strp(1)); drop; }", "1:26: E201 no method `strp` | did you mean `strip`?\n" },
+	{ "request_route { xlog(\"x\".md5()); drop; }", "1:26: E201 no method `md5` | it is a function: write `md5(…)`\n" },
+	{ "request_route { strip(1); drop; }", "1:17: E216 `strip` is not needed here: write `$ru = $ru.strip(1);`\n" },
+	{ "request_route { xlog($ru.strip(\"x\")); drop; }", "1:32: E302 argument `count` of `strip` is int, got string | `string.strip(count: int)`\n" },
+	{ "request_route { xlog($ru.strip()); drop; }", "1:22: E301 `strip` takes 1 argument, got 0 | `string.strip(count: int)`\n" },
+	{ "request_route { xlog($rU.strip(1)); drop; }", "1:22: E309 argument `text` of `strip` may be null here | give a default: `$rU ?? …`\n" },
+	{ "request_route { xlog($cs.strip(1)); drop; }", "1:22: E302 argument `text` of `strip` is string, got int | `string.strip(count: int)`\n" },
+	{ "request_route { xlog($ru.usr); drop; }", "1:26: E208 uri has no field `usr` | did you mean `user`?\n" },
+	{ "request_route { log(\"x\", level = \"wran\"); drop; }",
+	  "1:34: E303 argument `level` of `log` is one of error, warn, info, debug, got \"wran\" | did you mean `warn`?\n" },
+	{ "request_route { log(\"x\", user = drop_it()); drop; }", "1:33: E201 no function `drop_it`\n" },
+	{ "request_route { log(\"x\", user = record_route()); drop; }", "1:33: E313 this gives no value\n" },
+	{ "request_route { nat_uac_test(private_contct); drop; }",
+	  "1:30: E206 `nat_uac_test` has no argument `private_contct` | did you mean `private_contact`?\n" },
+	{ "request_route { count(\"$fU\"); drop; }",
+	  "1:23: E314 the name of a counter is a literal of letters, digits, dots and dashes: the counter is made when the server starts\n" },
+	{ "request_route { if (time_in(\"Mno\")) drop; drop; }", "1:29: E303 `Mno` is no time range\n" },
+
 	/* wrong number or type of arguments */
 	{ "request_route { send_reply(); }",
 	  "1:17: E301 `send_reply` takes 1 to 2 arguments, got 0 | `send_reply(code: int, reason: string?)`\n" },
@@ -333,7 +353,7 @@ static const struct mistake mistakes[] = {
 	  "1:37: E302 `ttl` is duration, got int\n"
 	  "1:45: E303 expected int 1 to 1000000000, got 0\n" },
 	{ "table ipban { key: ip; }\nrequest_route { if ($sht(ipban => $ru)) drop; drop; }",
-	  "2:35: E302 the key of table `ipban` is ip, got string\n" },
+	  "2:35: E302 the key of table `ipban` is ip, got uri\n" },
 
 	/* a path that falls silent; two final answers on one path */
 	{ "request_route { xlog(1); }",

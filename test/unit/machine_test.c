@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "module/module.h"
 #include "script/run.h"
 #include "script/sim.h"
@@ -240,11 +241,58 @@ TEST(expressions_give_what_the_language_says)
 		{ "2 in [1, 2, 3]", "true" }, { "($rU ?? \"\") in [\"eve\", \"bob\"]", "true" }, { "\"one\" in \"phones\"", "true" },
 		{ "[10, 20, 30][1]", "20" }, { "[10, 20, 30][-1]", "30" }, { "[1, $cs]", "[1, 7]" }, { "is_method(\"INVITE|MESSAGE\")", "true" },
 		{ "is_method(\"INVITE\")", "false" }, { "has_totag()", "false" }, { "is_present_hf(\"subject\")", "true" },
+		/* uris and their methods */
+		{ "$ru.host ?? \"\"", "example.org" }, { "$ru.port ?? 0", "5070" }, { "$ru.user ?? \"\"", "bob" }, { "$ru.scheme ?? \"\"", "sip" },
+		{ "$ru.params ?? \"none\"", "none" }, { "$ru.strip(1)", "sip:ob@example.org:5070" }, { "$ru.strip(9)", "sip:example.org:5070" },
+		{ "$ru.strip_tail(1).prefix(\"00\")", "sip:00bo@example.org:5070" }, { "\"0049\".strip(2)", "49" }, { "\"30\".prefix(\"0\")", "030" },
+		{ "$ru.with(host = \"2001:db8::1\", port = 5080)", "sip:bob@[2001:db8::1]:5080" }, { "$ru.with(\"eve\")", "sip:eve@example.org:5070" },
+		{ "(uri(\"sip:a@b;transport=tcp;lr\") ?? $ru).param(\"transport\") ?? \"-\"", "tcp" }, { "$ru.param(\"lr\") ?? \"-\"", "-" },
+		{ "uri(\"no uri\") == null", "true" }, { "$ru.upper()", "SIP:BOB@EXAMPLE.ORG:5070" },
+		{ "\"030 123-45\".e164(\"49\") ?? \"-\"", "+493012345" }, { "\"0049 (30) 12345\".e164() ?? \"-\"", "+493012345" },
+		{ "\"+49 30 12345\".e164(\"1\") ?? \"-\"", "+493012345" }, { "\"030 12345\".e164() ?? \"-\"", "-" }, { "\"alice\".e164(\"49\") ?? \"-\"", "-" },
+		{ "\"+123456789012345678\".e164() ?? \"-\"", "-" }, { "$ru.e164(\"49\") ?? \"-\"", "-" },
+		/* texts */
+		{ "\"AbC\".lower()", "abc" }, { "\" a \".trim()", "a" }, { "\"abc\".length()", "3" }, { "\"abc\".starts(\"ab\")", "true" },
+		{ "\"abc\".ends(\"ab\")", "false" }, { "\"abcdef\".substr(2)", "cdef" }, { "\"abcdef\".substr(-3, 2)", "de" }, { "\"abc\".substr(7)", "" },
+		{ "\"abc\".substr(-7, 1)", "a" }, { "\"a,b,,c\".split(\",\")", "[a, b, , c]" }, { "\"\".split(\",\").count()", "0" },
+		{ "\"42\".int() ?? -1", "42" }, { "\"4x\".int() ?? -1", "-1" }, { "\"10.0.0.1\".ip() == 10.0.0.1", "true" }, { "\"x\".ip() == null", "true" },
+		{ "\"ab12\".match(/([a-z]+)([0-9]+)/) ?? []", "[ab12, ab, 12]" }, { "\"ab\".match(/[0-9]/) == null", "true" },
+		{ "subst(\"a-b-c\", /-/, \"+\")", "a+b-c" }, { "subst(\"a-b-c\", /-/, \"+\", all = true)", "a+b+c" },
+		{ "subst($ru, /^sip:(.*)@/, \"sips:$1.x@\")", "sips:bob.x@example.org:5070" }, { "subst(\"ab\", /(a)(b)/, '\\2\\1\\0\\9')", "baab" },
+		{ "subst(\"abc\", /x*/, \"-\", all = true)", "-a-b-c-" }, { "subst(\"abc\", /z/, \"-\")", "abc" },
+		{ "subst(\"aXbX\", /(?<=a)X/, \"-\", all = true)", "a-bX" }, { "subst(\"\", /^/, \"x\")", "x" },
+		/* lists and numbers */
+		{ "[1, 2, 3].count()", "3" }, { "[1, 2].first() ?? 0", "1" }, { "[1, 2].last() ?? 0", "2" }, { "[].first() ?? 7", "7" },
+		{ "[1, 2, 3].slice(1)", "[2, 3]" }, { "[1, 2, 3].slice(0, 2)", "[1, 2]" }, { "[1].slice(5)", "[]" }, { "[1].append(\"x\")", "[1, x]" },
+		{ "[1, 2, 3].reverse()", "[3, 2, 1]" }, { "[1, 2].join()", "1, 2" }, { "[\"a\", \"b\"].join(\"-\")", "a-b" },
+		{ "min(3, 2)", "2" }, { "max(3, 2)", "3" }, { "abs(-3)", "3" }, { "random(1)", "0" },
+		/* time: the simulation begins at 2026-01-01 00:16:40 UTC, a Thursday */
+		{ "date(\"%Y-%m-%d %H:%M\", \"UTC\")", "2026-01-01 00:16" }, { "date(\"%H:%M\", \"Asia/Kolkata\")", "05:46" }, { "weekday(\"UTC\")", "Thu" },
+		{ "weekday(\"America/New_York\")", "Wed" }, { "now() > 1767225600", "true" }, { "time_in(\"Thu\", \"UTC\")", "true" },
+		{ "time_in(\"Mon-Wed, Fri-Sun\", \"UTC\")", "false" }, { "time_in(\"Mon-Fri 08:00-18:00\", \"UTC\")", "false" },
+		{ "time_in(\"08:00-18:00, 00:00-00:30\", \"UTC\")", "true" }, { "time_in(\"Wed 22:00-06:00\", \"UTC\")", "true" },
+		{ "time_in(\"Thu 22:00-06:00\", \"UTC\")", "false" }, { "time_in(\"Sat-Thu\", \"UTC\")", "true" },
+		/* digests and encodings: RFC 1321 A.5, FIPS 180-4, RFC 4648 §10 */
+		{ "md5(\"abc\")", "900150983cd24fb0d6963f7d28e17f72" },
+		{ "sha256(\"abc\")", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+		{ "hash(\"abc\") == hash(\"abc\") && hash(\"abc\") != hash(\"abd\")", "true" },
+		{ "base64_encode(\"foobar\")", "Zm9vYmFy" }, { "base64_encode(\"fooba\")", "Zm9vYmE=" }, { "base64_encode(\"foob\")", "Zm9vYg==" }, { "base64_encode(\"\")", "" },
+		{ "base64_decode(\"Zm9vYg==\") ?? \"-\"", "foob" }, { "base64_decode(\"Zm9vYmE\") ?? \"-\"", "fooba" }, { "base64_decode(\"Zm9vYmFyZ\") ?? \"-\"", "-" },
+		{ "base64_decode(\"Zm9v!\") ?? \"-\"", "-" }, { "hex_encode(\"az\")", "617a" }, { "hex_decode(\"617A\") ?? \"-\"", "az" },
+		{ "hex_decode(\"617\") ?? \"-\"", "-" }, { "url_encode(\"a b/ü\")", "a%20b%2F%C3%BC" }, { "url_decode(\"a%20b\") ?? \"-\"", "a b" },
+		{ "url_decode(\"a%2\") ?? \"-\"", "-" },
+		/* records and JSON */
+		{ "record(a = 1, b = \"x\").b ?? \"-\"", "x" }, { "record(a = 1).b ?? \"-\"", "-" },
+		{ "json_write(record(a = 1, b = [true, null, \"x\"], c = record(d = 30s, e = $si)))", "{\"a\":1,\"b\":[true,null,\"x\"],\"c\":{\"d\":\"30s\",\"e\":\"192.0.2.1\"}}" },
+		{ "json_read(\"[1, \") == null", "true" }, { "(json_read('{\"a b\": [1, 2.5]}') ?? record())[\"a b\"] ?? []", "[1, 2.5]" },
+		/* the message */
+		{ "has_body()", "false" }, { "$body == null && $sdp == null", "true" }, { "nat_uac_test(private_contact)", "false" },
+		{ "nat_uac_test(diff_source, diff_port)", "false" },
 		{ "is_local(\"192.0.2.10\")", "true" }, { "is_local(\"EXAMPLE.org\")", "true" }, { "is_local(\"example.com\")", "false" },
 	};
 
 	for (size_t r = 0; r < COUNT_OF(rows); r++) {
-		char text[300], want[100];
+		char text[400], want[200];
 
 		snprintf(text, sizeof(text), "domain \"example.org\"; request_route { let x = %s; send_reply(200, \"<$(x)>\"); }", rows[r].expr);
 		snprintf(want, sizeof(want), "200 <%s>", rows[r].want);
@@ -252,6 +300,67 @@ TEST(expressions_give_what_the_language_says)
 		CHECK_STR(answer_to("sip:bob@example.org:5070"), want);
 		stop();
 	}
+}
+
+TEST(a_session_description_is_a_record)
+{
+	answers("request_route { $hdr(Content-Type) = \"application/sdp\"; "
+		"$body = \"v=0\\r\\nc=IN IP4 10.0.0.1\\r\\nm=audio 4000/2 RTP/AVP 8 96 101 33\\r\\nc=IN IP4 10.0.0.9/127\\r\\n"
+		"a=rtpmap:96 opus/48000/2\\r\\na=rtpmap:101 telephone-event/8000\\r\\nm=video 5000 RTP/AVP 31\\r\\nc=IN IP4 1.1.1.1\\r\\n\"; "
+		"let s = $sdp ?? send_reply(500); send_reply(200, \"$(s.ip) $(s.port) $(s.media) $(s.codecs) $(nat_uac_test(private_sdp))\"); }",
+		"200 10.0.0.9 4000 audio [PCMA, opus, telephone-event, 33] true");
+	answers("request_route { $hdr(Content-Type) = \"application/sdp\"; $body = \"junk\"; let s = $sdp ?? send_reply(500); "
+		"send_reply(200, \"$(s.ip) $(s.codecs.count())\"); }", "200  0");
+}
+
+TEST(a_reply_carries_what_it_is_given)
+{
+	struct str reply;
+
+	serve("request_route { send_reply(200, \"Fine\", headers = \"X-A: 1\\r\\nX-B: 2\\r\\n\", body = '{}', type = \"application/json\"); }");
+	request_send("MESSAGE", "sip:bob@example.org", "one");
+	reply = await("SIP/2.0 200 Fine");
+	CHECK(has(reply, "X-A: 1\r\n") && has(reply, "X-B: 2\r\n") && has(reply, "Content-Type: application/json\r\n") && has(reply, "\r\n\r\n{}"));
+	stop();
+	answers("request_route { send_reply(200, headers = \"X-A: 1\"); }", "500 Server Internal Error");
+}
+
+TEST(sleep_suspends_the_run_and_nobody_else)
+{
+	uint64_t before;
+
+	serve("request_route { if ($rU == \"slow\") sleep(3s); send_reply(200, $rU ?? \"\"); }");
+	before = clock_ms();
+	request_send("MESSAGE", "sip:slow@example.org", "slow");
+	CHECK_INT(script_runs_parked(), 1);
+	CHECK_STR(answer_to("sip:quick@example.org"), "200 quick");
+	CHECK(clock_ms() - before < 1000);
+	CHECK_STR(first_line(await("SIP/2.0 ")), "SIP/2.0 200 slow");
+	CHECK(clock_ms() - before >= 3000 && clock_ms() - before < 3100);
+	stop();
+}
+
+TEST(counters_of_scripts_are_made_at_load)
+{
+	answers("request_route { count(\"tries\"); count(\"tries\", by = 4); send_reply(200, \"$(counter(\"tries\"))\"); }", "200 5");
+}
+
+static char last_line[600];
+
+static void keep_line(enum log_level level, struct str line)
+{
+	(void)level;
+	str_cstr(str_to(line, line.len - 1), last_line, sizeof(last_line));
+}
+
+TEST(log_lines_have_a_level_and_values_that_can_be_told_apart)
+{
+	serve("request_route { log(\"no route\", level = \"error\", user = $fU, why = \"a \\\"b\\\" c\", n = 1, e = \"\"); send_reply(200); }");
+	log_redirect(keep_line);
+	request_send("MESSAGE", "sip:bob@example.org", "one");
+	log_redirect(NULL);
+	CHECK(str_find_str(str_of(last_line), STR("error: no route user=alice why=\"a \\\"b\\\" c\" n=1 e=\"\" call_id=one")) > 0);
+	stop();
 }
 
 TEST(interpolation_leaves_nothing_for_null_and_plain_quotes_none_at_all)
@@ -299,6 +408,14 @@ TEST(edits_take_effect_at_once)
 	answers("request_route { append_hf(\"X-A: 1\\r\\n\"); append_hf(\"X-B\", \"2\"); remove_hf(\"Subject\"); "
 		"send_reply(200, \"$hdr(X-A) $hdr(X-B) $hdr(Subject)\"); }", "200 1 2 ");
 	answers("request_route { append_hf(\"X-A\", \"1\\r\\nEvil: yes\"); send_reply(200); }", "500 Server Internal Error");
+	answers("request_route { $fU = \"carol\"; send_reply(200, \"$fU $fu $hdr(From)\"); }", "200 carol sip:carol@example.org \"A\" <sip:carol@example.org>;tag=a");
+	answers("request_route { $tu = \"sip:x@y.example;p=1\"; $td = \"z.example\"; send_reply(200, \"$hdr(To) $tU\"); }", "200 <sip:x@z.example;p=1> x");
+	answers("request_route { $fu = \"sip:a@b>;tag=$rm\"; send_reply(200); }", "500 Server Internal Error");
+	answers("request_route { $hdr(Subject) = \"dinner\"; $hdr(X-New) = \"1\"; $hdr(User-Agent) = null; send_reply(200, \"$hdr(Subject) $hdr(X-New) $ua\"); }", "200 dinner 1 ");
+	answers("request_route { $hdr(X-A) = \"1\\r\\nEvil: yes\"; send_reply(200); }", "500 Server Internal Error");
+	answers("request_route { append_hf(\"X-A: 2\"); insert_hf(\"X-A: 1\"); send_reply(200, $hdr(X-A) ?? \"\"); }", "200 1");
+	answers("request_route { $body = \"hello\"; if (has_body(\"text/plain\")) send_reply(200, $body ?? \"\"); $body = null; send_reply(500); }", "200 hello");
+	answers("request_route { $body = \"x\"; $body = null; send_reply(200, \"$(has_body()) $hdr(Content-Type)\"); }", "200 false ");
 }
 
 TEST(what_goes_wrong_at_run_time_is_answered_500)

@@ -3,6 +3,8 @@
 #include "script/check.h"
 #include "test.h"
 
+#include <stdio.h>
+
 static enum verdict world_fn(struct call *c)
 {
 	(void)c;
@@ -43,6 +45,19 @@ static const struct mod_arg log_args_[] = { { "text", T_ANY }, { "level", T_STR,
 static const struct mod_arg uri_args_[] = { { "uri", T_URI }, { 0 } };
 static const struct mod_arg count_args_[] = { { "count", T_INT, .min = 1, .max = 10, .preset = "3" }, { 0 } };
 
+static bool world_range(struct str text, char *why, size_t cap)
+{
+	snprintf(why, cap, "`" STR_FMT "` is no time range", STR_ARG(text));
+	return str_is(text, "Mon");
+}
+static const char *const     levels_[] = { "error", "warn", "info", "debug", NULL };
+static const struct mod_arg chars_args_[] = { { "text", T_STR }, { "count", T_INT, .min = 0, .max = 100 }, { 0 } };
+static const struct mod_arg text_args_[] = { { "text", T_STR }, { 0 } };
+static const struct mod_arg level_args_[] = { { "text", T_STR }, { "level", T_STR, .preset = "\"info\"", .choices = levels_ }, { 0 } };
+static const struct mod_arg counter_args_[] = { { "counter", T_STR }, { "by", T_INT, .preset = "1" }, { 0 } };
+static const struct mod_arg nat_args_[] = { { "private_contact", T_BOOL, .preset = "false" }, { "diff_source", T_BOOL, .preset = "false" }, { 0 } };
+static const struct mod_arg range_args_[] = { { "range", T_STR, .literal = world_range }, { 0 } };
+
 static const struct mod_func core_funcs_[] = {
 	{ "send_reply", world_fn, reply_args_, .where = IN_REQUEST | IN_DIALOG, .flags = F_ENDS_FINAL | F_SAYS | F_REPLY_CODE },
 	{ "relay", world_fn, relay_args_, T_RECORD, .shape = &answer_shape_, .where = IN_REQUEST | IN_DIALOG, .flags = F_SAYS | F_WAITS_IF_USED | F_SUSPENDS },
@@ -54,10 +69,16 @@ static const struct mod_func core_funcs_[] = {
 	{ "append_hf", world_fn, header_args_, .where = IN_ANY },
 	{ "xlog", world_fn, log_args_, .where = IN_ANY },
 	{ "repeat", world_fn, count_args_, .where = IN_ANY },
+	{ "strip", world_fn, chars_args_, T_STR, .where = IN_ANY, .flags = F_METHOD | F_AS_FIRST },
+	{ "md5", world_fn, text_args_, T_STR, .where = IN_ANY },
+	{ "log", world_fn, level_args_, .where = IN_ANY, .flags = F_KEYS },
+	{ "count", world_fn, counter_args_, .where = IN_ANY, .flags = F_COUNTER },
+	{ "nat_uac_test", world_fn, nat_args_, T_BOOL, .where = IN_ANY },
+	{ "time_in", world_fn, range_args_, T_BOOL, .where = IN_ANY },
 	{ 0 },
 };
 static const struct mod_var core_vars_[] = {
-	{ "ru", T_STR, false, false, world_get, world_set, IN_ANY }, { "rU", T_STR, true, false, world_get, world_set, IN_ANY },
+	{ "ru", T_URI, false, false, world_get, world_set, IN_ANY }, { "rU", T_STR, true, false, world_get, world_set, IN_ANY },
 	{ "rd", T_STR, true, false, world_get, world_set, IN_ANY },  { "rp", T_INT, true, false, world_get, world_set, IN_ANY },
 	{ "rm", T_STR, false, false, world_get, NULL, IN_ANY },      { "fU", T_STR, true, false, world_get, world_set, IN_ANY },
 	{ "fd", T_STR, true, false, world_get, NULL, IN_ANY },       { "si", T_IP, false, false, world_get, NULL, IN_ANY },
