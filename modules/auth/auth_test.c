@@ -188,7 +188,7 @@ TEST(credentials_are_judged_before_the_store_is_asked)
 		{ "no qop", "sip:example.org", "", 0, 0, 0, JUDGE_CHALLENGE },
 		{ "no qop, tolerated", "sip:example.org", "", 0, 0, 1, JUDGE_ASK },
 		{ "nonce is over", "sip:example.org", ", qop=auth, nc=00000001, cnonce=\"c\"", 1, 0, 0, JUDGE_STALE },
-		{ "nonce is not ours", "sip:example.org", ", qop=auth, nc=00000001, cnonce=\"c\"", 0, 1, 0, JUDGE_CHALLENGE },
+		{ "nonce is not ours (RFC 7616 §3.3)", "sip:example.org", ", qop=auth, nc=00000001, cnonce=\"c\"", 0, 1, 0, JUDGE_STALE },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {

@@ -99,9 +99,10 @@ enum judgement judge(const struct digest *d, struct str realm, const struct uri 
 
 	if (state == NONCE_FORGED)
 		counter_inc(&auth_forged);
-	if (state == NONCE_FORGED || !d->username.len || !algorithm_of(d->algorithm, a) || !is_offered(*a) || !qop_is_fine(d))
+	if (!d->username.len || !algorithm_of(d->algorithm, a) || !is_offered(*a) || !qop_is_fine(d))
 		return JUDGE_CHALLENGE;
-	if (state == NONCE_EXPIRED)
+	/* Also one from before the last start: without `stale` a phone takes the new challenge for a wrong password (RFC 7616 §3.3). */
+	if (state != NONCE_GOOD)
 		return JUDGE_STALE;
 	return uri_is_ours(d->uri, ruri) ? JUDGE_ASK : JUDGE_BAD;
 }
