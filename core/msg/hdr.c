@@ -84,16 +84,14 @@ static enum hdr_type compact_type(char c)
 enum hdr_type hdr_type_of(struct str name)
 {
 	const uint8_t *t;
-	char           first;
 
 	if (name.len == 1)
 		return compact_type(name.p[0]);
 	if (!name.len || name.len > LONGEST_NAME)
 		return H_OTHER;
-	first = ch_lower(name.p[0]);
 	for (t = by_length[name.len]; t < by_length[name.len] + MOST_ALIKE && *t; t++)
-		if (ch_lower(names[*t].p[0]) == first && str_ieq(names[*t], name))
-			return (enum hdr_type)*t;
+		if (ch_lower(names[*t].p[0]) == ch_lower(name.p[0]) && (str_eq(names[*t], name) || str_ieq(names[*t], name)))
+			return (enum hdr_type)*t;	/* nearly everybody writes them as the RFCs do */
 	return H_OTHER;
 }
 

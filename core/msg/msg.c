@@ -65,9 +65,9 @@ static enum msg_bad request_line(struct str line, struct msg *m)
 	if (!str_take_ch(&rest, ' '))
 		return BAD_FIRST_LINE;
 	m->ruri = str_take_until(&rest, ' ');
-	if (version_other(rest) && !str_ieqz(rest, "SIP/2.0"))
-		return BAD_VERSION;
-	return m->ruri.len && str_ieqz(rest, "SIP/2.0") ? BAD_NONE : BAD_FIRST_LINE;
+	if (!str_ieq(rest, STR("SIP/2.0")))
+		return version_other(rest) ? BAD_VERSION : BAD_FIRST_LINE;
+	return m->ruri.len ? BAD_NONE : BAD_FIRST_LINE;
 }
 
 /* Status-Line = SIP-Version SP Status-Code SP Reason-Phrase CRLF (§7.2). A missing SP before an empty reason is

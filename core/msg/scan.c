@@ -57,22 +57,33 @@ bool quoted_take(struct str *rest, struct str *text)
 	return true;
 }
 
-bool line_take(struct str *rest, struct str *line, struct str *text, bool *bare_lf, bool *bad)
+/* Where the line that starts at p ends: behind its LF; NULL: there is none. */
+static const char *line_end(const char *p, const char *end, bool *bare_lf, bool *bad)
 {
-	const char *lf = rest->len ? memchr(rest->p, '\n', rest->len) : NULL, *cr;
+	const char *lf = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
 	size_t      len;
 
 	if (!lf)
-		return false;
-	len = (size_t)(lf - rest->p);
-	cr = len ? memchr(rest->p, '\r', len) : NULL;
-	*line = str_to(*rest, len + 1);
-	*text = str_to(*rest, cr ? (size_t)(cr - rest->p) : len);
-	*rest = str_from(*rest, len + 1);
-	if (!cr)
+		return NULL;
+	len = (size_t)(lf - p);
+	if (len && lf[-1] == '\r')
+		len--;
+	else
 		*bare_lf = true;
-	else if (cr + 1 != lf)
+	if (memchr(p, '\r', len))
 		*bad = true;
+	return lf + 1;
+}
+
+bool line_take(struct str *rest, struct str *line, struct str *text, bool *bare_lf, bool *bad)
+{
+	const char *next = line_end(rest->p, rest->p + rest->len, bare_lf, bad);
+
+	if (!next)
+		return false;
+	*line = str_n(rest->p, (size_t)(next - rest->p));
+	*text = str_to(*line, line->len - (line->len > 1 && next[-2] == '\r' ? 2 : 1));
+	*rest = str_from(*rest, line->len);
 	return true;
 }
 
@@ -90,25 +101,26 @@ static bool field_split(struct field *f)
 	return true;
 }
 
-static bool at_fold(struct str rest)
+static bool is_empty_line(const char *p, const char *next)
 {
-	return rest.len && (rest.p[0] == ' ' || rest.p[0] == '\t');
+	return next == p + 1 || (next == p + 2 && p[0] == '\r');
 }
 
 enum field_kind field_take(struct str *rest, struct field *f)
 {
-	const char *start = rest->p;
-	struct str  line, text;
-	bool        bad = false;
+	const char *start = rest->p, *end = start + rest->len;
+	bool        bare_lf = false, bad = false;
+	const char *next = line_end(start, end, &bare_lf, &bad);
+	bool        last = next && is_empty_line(start, next);
 
-	*f = (struct field){ 0 };
-	if (!line_take(rest, &line, &text, &f->bare_lf, &bad))
+	while (!last && next && next < end && (*next == ' ' || *next == '\t'))	/* folded */
+		next = line_end(next, end, &bare_lf, &bad);
+	if (!next)
 		return FIELD_CUT;
-	if (!text.len && !bad)
+	*rest = str_n(next, (size_t)(end - next));
+	if (last)
 		return FIELD_END;
-	while (at_fold(*rest))
-		if (!line_take(rest, &line, &text, &f->bare_lf, &bad))
-			return FIELD_CUT;
-	f->raw = str_n(start, (size_t)(rest->p - start));
+	f->raw = str_n(start, (size_t)(next - start));
+	f->bare_lf = bare_lf;
 	return field_split(f) && !bad ? FIELD_ONE : FIELD_BAD;
 }
