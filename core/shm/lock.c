@@ -1,15 +1,23 @@
 #include "shm/lock.h"
 
 #include <errno.h>
+#include <linux/futex.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shm/region.h"
 
-enum { HELD_MOST = 16 };	/* ranks ascend, so there cannot be more than ranks */
+enum {
+	HELD_MOST = 16,	/* ranks ascend, so there cannot be more than ranks */
+	LOOK_MS = 50,	/* how often who waits looks whether the owner still lives */
+};
 
 static struct {
+	uint32_t     pid;	/* of this process, as owner */
 	int32_t     *depth;	/* in this process's slot */
 	int32_t      private_depth;
 	struct lock *held[HELD_MOST];
@@ -22,6 +30,7 @@ static struct {
 
 void lock_depth_at(int32_t *depth)
 {
+	here.pid = (uint32_t)getpid();
 	here.private_depth = 0;
 	here.depth = depth ? depth : &here.private_depth;
 }
@@ -67,32 +76,54 @@ static __attribute__((noreturn, cold)) void misused(const char *what, const stru
 
 void lock_init(struct lock *l, enum lock_rank rank)
 {
-	pthread_mutexattr_t a;
+	*l = (struct lock){ .rank = (uint8_t)rank };
+	if (!here.pid)	/* else told by proc_enter() */
+		here.pid = (uint32_t)getpid();
+}
 
-	pthread_mutexattr_init(&a);
-	pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
-	pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
-	pthread_mutex_init(&l->m, &a);
-	pthread_mutexattr_destroy(&a);
-	l->rank = (uint8_t)rank;
+static bool swap_word(struct lock *l, uint32_t from, uint32_t to)
+{
+	return __atomic_compare_exchange_n(&l->word, &from, to, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+/* Its owner can no longer release it: the word is looked at again after the owner was found gone. */
+static bool is_orphan(const struct lock *l)
+{
+	uint32_t seen = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
+
+	return seen && kill((pid_t)(seen & FUTEX_TID_MASK), 0) && errno == ESRCH && __atomic_load_n(&l->word, __ATOMIC_SEQ_CST) == seen;
+}
+
+/* Another one has it. Who has waited takes it together with the mark, since there may be others waiting still. */
+static __attribute__((noinline, cold)) void take_slowly(struct lock *l)
+{
+	static const struct timespec look = { .tv_nsec = LOOK_MS * 1000000L };
+
+	for (;;) {
+		uint32_t seen = __atomic_load_n(&l->word, __ATOMIC_RELAXED), marked = seen | FUTEX_WAITERS;
+
+		if (!seen && swap_word(l, 0, here.pid | FUTEX_WAITERS))
+			return;
+		if (!seen || (seen != marked && !swap_word(l, seen, marked)))
+			continue;
+		if (syscall(SYS_futex, &l->word, FUTEX_WAIT, marked, &look, NULL, 0) && errno == ETIMEDOUT && is_orphan(l))
+			poisoned(l);
+	}
 }
 
 void lock(struct lock *l)
 {
-	int rc;
-
 	if (here.count && here.held[here.count - 1]->rank >= l->rank)
 		misused("a lock is taken against the order of ranks", l);
+	if (here.count == HELD_MOST)
+		misused("too many locks are taken", l);
 	critical_enter();
-	rc = pthread_mutex_lock(&l->m);
-	if (rc == EOWNERDEAD || rc == ENOTRECOVERABLE)
-		poisoned(l);
-	if (rc || here.count == HELD_MOST)
-		misused("a lock cannot be taken", l);
+	if (!swap_word(l, 0, here.pid))
+		take_slowly(l);
 	here.held[here.count++] = l;
 }
 
-void unlock(struct lock *l)
+static void forget_held(const struct lock *l)
 {
 	unsigned i = here.count;
 
@@ -102,7 +133,13 @@ void unlock(struct lock *l)
 		misused("a lock is released that is not held", l);
 	for (here.count--; i <= here.count; i++)
 		here.held[i - 1] = here.held[i];
-	pthread_mutex_unlock(&l->m);
+}
+
+void unlock(struct lock *l)
+{
+	forget_held(l);
+	if (__atomic_exchange_n(&l->word, 0, __ATOMIC_RELEASE) & FUTEX_WAITERS)
+		syscall(SYS_futex, &l->word, FUTEX_WAKE, 1, NULL, NULL, 0);
 	critical_leave();
 }
 

@@ -3,7 +3,7 @@
 #include "base/random.h"
 #include "tm/trans.h"
 
-enum { BUCKETS = 32768 };	/* 2 MB; chains of five at 5000 calls a second, each lingering for 32 s */
+enum { BUCKETS = 32768 };	/* 0.8 MB; chains of five at 5000 calls a second, each lingering for 32 s */
 
 struct bucket {
 	struct lock lock;	/* RANK_TM_BUCKET: the chain, and `linked` of its members */

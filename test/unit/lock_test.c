@@ -94,6 +94,36 @@ TEST(lock_of_a_dead_owner_ends_whoever_finds_it)
 	shm_destroy();
 }
 
+static void hold_for_a_while(void)
+{
+	lock(&shared->low);
+	shared->sum = 1;
+	usleep(200 * 1000);	/* longer than a waiter sleeps before it looks whether the owner lives */
+	shared->sum = 2;
+	unlock(&shared->low);
+}
+
+TEST(lock_of_a_living_owner_is_waited_for)
+{
+	pid_t pid;
+	int   status;
+
+	up();
+	pid = fork();
+	if (!pid) {
+		proc_enter(1, "child");
+		hold_for_a_while();
+		_exit(0);
+	}
+	while (!__atomic_load_n(&shared->sum, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	CHECK_INT(in_child(take_low), 0);
+	CHECK_INT(shared->sum, 2);
+	waitpid(pid, &status, 0);
+	CHECK_INT(status, 0);
+	shm_destroy();
+}
+
 TEST(lock_death_outside_is_clean_and_inside_a_section_is_not)
 {
 	up();
@@ -149,6 +179,38 @@ TEST(lock_held_knows_and_order_of_release_is_free)
 	CHECK(!lock_held(&shared->low) && lock_held(&shared->high));
 	unlock(&shared->high);
 	CHECK_INT(proc_get(0)->depth, 0);
+	shm_destroy();
+}
+
+/* Somebody dies holding it while others wait already. */
+TEST(lock_waiters_notice_the_death_of_the_owner)
+{
+	pid_t owner, waiter;
+	int   status;
+
+	up();
+	owner = fork();
+	if (!owner) {
+		proc_enter(1, "owner");
+		lock(&shared->low);
+		__atomic_store_n(&shared->sum, 1, __ATOMIC_RELEASE);
+		for (;;)
+			pause();
+	}
+	while (!__atomic_load_n(&shared->sum, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	waiter = fork();
+	if (!waiter) {
+		quiet();
+		proc_enter(2, "waiter");
+		take_low();
+		_exit(0);
+	}
+	usleep(20 * 1000);
+	kill(owner, SIGKILL);
+	waitpid(owner, &status, 0);
+	waitpid(waiter, &status, 0);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == LOCK_POISONED);
 	shm_destroy();
 }
 
