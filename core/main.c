@@ -116,7 +116,7 @@ static unsigned cores(void)
 	return n < SETTINGS_MOST_WORKERS ? n : SETTINGS_MOST_WORKERS;
 }
 
-/* "udp:HOST:PORT", "udp:HOST", with [ ] around an IPv6 address */
+/* "udp:HOST:PORT", "tcp:HOST", with [ ] around an IPv6 address */
 static enum err listen_one(struct str text, char *why)
 {
 	struct str rest = text, transport = str_take_until(&rest, ':'), host = rest;
@@ -133,7 +133,7 @@ static enum err listen_one(struct str text, char *why)
 	}
 	err = net_listen(transport, host, (uint16_t)port, settings.advertise, server.plan.workers, why, WHY_BYTES);
 	if (err == ERR_UNSUPPORTED && transport_of(transport) != TP_NONE) {
-		log_warn(NULL, "not listening: this version speaks UDP only listen=" STR_FMT, STR_ARG(text));
+		log_warn(NULL, "not listening: this version speaks UDP and TCP only listen=" STR_FMT, STR_ARG(text));
 		return OK;
 	}
 	return err;
@@ -153,21 +153,43 @@ static enum err open_listeners(char *why)
 	return ERR_NOT_FOUND;
 }
 
-static void received_unreachable(const struct flow *to)
+/* Networks that speak the PROXY protocol. Boot lifetime. */
+static enum err read_proxies(char *why)
 {
-	tm_unreachable(to);
+	size_t          n = settings.proxy_protocol_from.count;
+	struct network *all = arena_zalloc(&server.arena, (n + 1) * sizeof(*all));
+
+	if (!all) {
+		snprintf(why, WHY_BYTES, "out of memory");
+		return ERR_NOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct str text = settings.proxy_protocol_from.v[i];
+		uint8_t    prefix;
+
+		if (cidr_parse(text, &all[i].net, &prefix)) {
+			snprintf(why, WHY_BYTES, "proxy_protocol_from " STR_FMT ": write a network, 10.0.0.0/8, or an address", STR_ARG(text));
+			return ERR_SYNTAX;
+		}
+		all[i].prefix = prefix;
+	}
+	tcp_limits.proxies = all;
+	tcp_limits.n_proxies = n;
+	return OK;
 }
 
 static enum err build_shared(char *why, size_t cap)
 {
 	static const struct proxy_user proxy = { .request = script_request, .is_local = script_is_local };
-	static const struct net_user   net = { .received = proxy_received, .unreachable = received_unreachable };
+	static const struct net_user   net = {
+		.received = proxy_received, .unframed = proxy_unframed, .unreachable = tm_unreachable, .undelivered = tm_undelivered,
+	};
 
 	if (shm_create(settings.memory_limit, process_slots(&server.plan))) {
 		snprintf(why, cap, "cannot reserve %llu bytes of shared memory: %s; lower `memory_limit`", (unsigned long long)settings.memory_limit, strerror(errno));
 		return ERR_NOMEM;
 	}
-	if (timer_boot() || mailbox_boot() || dns_cache_boot() || avoid_boot() || tm_boot(0)) {
+	if (timer_boot() || mailbox_boot() || dns_cache_boot() || avoid_boot() || net_boot() || tm_boot(0)) {
 		snprintf(why, cap, "shared memory is too small: raise `memory_limit`");
 		return ERR_NOMEM;
 	}
@@ -206,7 +228,7 @@ static int serve(struct script *s)
 	};
 	raise_limits();
 	dns_boot();
-	if (open_listeners(why))
+	if (read_proxies(why) || open_listeners(why))
 		return cannot(why);
 	if (privileges_drop(text_or_null(settings.user), text_or_null(settings.group), why, sizeof(why)))
 		return cannot(why);

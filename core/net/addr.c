@@ -80,6 +80,18 @@ bool addr_is_loopback(const struct addr *a)
 	return a->u.any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a->u.v6.sin6_addr);
 }
 
+unsigned addr_common_bits(const struct addr *a, const struct addr *b)
+{
+	bool           v6 = a->u.any.sa_family == AF_INET6;
+	const uint8_t *x = v6 ? a->u.v6.sin6_addr.s6_addr : (const uint8_t *)&a->u.v4.sin_addr;
+	const uint8_t *y = v6 ? b->u.v6.sin6_addr.s6_addr : (const uint8_t *)&b->u.v4.sin_addr;
+	unsigned       n = 0;
+
+	while (n < (v6 ? 128 : 32) && !((x[n / 8] ^ y[n / 8]) & (0x80 >> n % 8)))
+		n++;
+	return n;
+}
+
 /* The port stands at the same place in both. */
 _Static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port), "sockaddr layouts");
 

@@ -24,6 +24,7 @@ uint16_t       transport_port(enum transport t);		/* 5060, or 5061 for TLS */
 MUST_CHECK enum err addr_parse(struct str ip, uint16_t port, struct addr *out);
 bool      addr_eq(const struct addr *a, const struct addr *b);		/* with port */
 bool      addr_ip_eq(const struct addr *a, const struct addr *b);	/* without */
+unsigned  addr_common_bits(const struct addr *a, const struct addr *b);	/* of two of one family, from the front */
 bool      addr_is_any(const struct addr *a);				/* 0.0.0.0, :: */
 bool      addr_is_loopback(const struct addr *a);			/* 127/8, ::1 */
 uint16_t  addr_port(const struct addr *a);

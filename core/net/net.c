@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "net/tcp.h"
 #include "net/udp.h"
 #include "shm/counter.h"
 
@@ -37,6 +38,7 @@ static void register_counters(void)
 {
 	for (size_t i = 0; i < NET_COUNTS; i++)
 		counter_register(&counts[i]);
+	tcp_register_counters();
 }
 
 void net_count(enum net_count what, int64_t n)
@@ -106,7 +108,7 @@ static const struct listener *listener_on(enum transport t, const struct addr *a
 	return NULL;
 }
 
-static enum err listen_udp(const struct addr *a, struct str advertise, char *why, size_t cap)
+static enum err listen_on(enum transport t, const struct addr *a, struct str advertise, char *why, size_t cap)
 {
 	int     *fds = calloc(net.workers, sizeof(*fds));
 	enum err err;
@@ -115,10 +117,10 @@ static enum err listen_udp(const struct addr *a, struct str advertise, char *why
 		snprintf(why, cap, "not enough memory");
 		return ERR_NOMEM;
 	}
-	err = udp_open(a, net.workers, fds, why, cap);
+	err = t == TP_TCP ? tcp_open(a, net.workers, fds, why, cap) : udp_open(a, net.workers, fds, why, cap);
 	if (err)
 		goto out;
-	if (listener_add(TP_UDP, a, advertise, fds))
+	if (listener_add(t, a, advertise, fds))
 		return OK;
 	close_fds(fds, net.workers);
 	snprintf(why, cap, "`advertise` is not a host or host:port, or there are more than %d listening addresses", LISTENER_MOST);
@@ -149,7 +151,7 @@ static bool usable(const struct ifaddrs *i, uint16_t port, struct addr *out)
 }
 
 /* One listener an address, not one wildcard socket: so every answer leaves from the address that the request came to. */
-static enum err listen_everywhere(uint16_t port, struct str advertise, char *why, size_t cap)
+static enum err listen_everywhere(enum transport t, uint16_t port, struct str advertise, char *why, size_t cap)
 {
 	struct ifaddrs *all;
 	struct addr     a;
@@ -160,8 +162,8 @@ static enum err listen_everywhere(uint16_t port, struct str advertise, char *why
 		return ERR_IO;
 	}
 	for (struct ifaddrs *i = all; i && !err; i = i->ifa_next)
-		if (usable(i, port, &a) && !listener_on(TP_UDP, &a))
-			err = listen_udp(&a, advertise, why, cap);
+		if (usable(i, port, &a) && !listener_on(t, &a))
+			err = listen_on(t, &a, advertise, why, cap);
 	freeifaddrs(all);
 	return err;
 }
@@ -172,8 +174,8 @@ enum err net_listen(struct str transport, struct str host, uint16_t port, struct
 	struct addr    a;
 
 	register_counters();
-	if (t != TP_UDP) {
-		snprintf(why, cap, "transport `" STR_FMT "` is not supported yet: use udp", STR_ARG(transport));
+	if (t != TP_UDP && t != TP_TCP) {
+		snprintf(why, cap, "transport `" STR_FMT "` is not supported yet: use udp or tcp", STR_ARG(transport));
 		return ERR_UNSUPPORTED;
 	}
 	if (net.count && workers != net.workers) {
@@ -184,7 +186,7 @@ enum err net_listen(struct str transport, struct str host, uint16_t port, struct
 	if (!port)
 		port = transport_port(t);
 	if (str_is(host, "*"))
-		return listen_everywhere(port, advertise, why, cap);
+		return listen_everywhere(t, port, advertise, why, cap);
 	if (addr_parse(host, port, &a)) {
 		snprintf(why, cap, "`" STR_FMT "` is not an IP address: give one of this machine's, or *", STR_ARG(host));
 		return ERR_SYNTAX;
@@ -194,8 +196,8 @@ enum err net_listen(struct str transport, struct str host, uint16_t port, struct
 		return ERR_EXISTS;
 	}
 	if (addr_is_any(&a))
-		return listen_everywhere(port, advertise, why, cap);
-	return listen_udp(&a, advertise, why, cap);
+		return listen_everywhere(t, port, advertise, why, cap);
+	return listen_on(t, &a, advertise, why, cap);
 }
 
 size_t net_listener_count(void)
@@ -242,18 +244,6 @@ bool net_is_local(struct str host, uint16_t port, enum transport t)
 	return false;
 }
 
-static unsigned common_bits(const struct addr *a, const struct addr *b)
-{
-	bool           v6 = a->u.any.sa_family == AF_INET6;
-	const uint8_t *x = v6 ? a->u.v6.sin6_addr.s6_addr : (const uint8_t *)&a->u.v4.sin_addr;
-	const uint8_t *y = v6 ? b->u.v6.sin6_addr.s6_addr : (const uint8_t *)&b->u.v4.sin_addr;
-	unsigned       n = 0;
-
-	while (n < (v6 ? 128 : 32) && !((x[n / 8] ^ y[n / 8]) & (0x80 >> n % 8)))
-		n++;
-	return n;
-}
-
 /* How well a listener suits the destination; 0: not at all. The kernel refuses to send from a loopback address to the outside,
  * and whoever is outside cannot answer to one. */
 static unsigned suits(const struct listener *l, enum transport t, const struct addr *to)
@@ -262,7 +252,7 @@ static unsigned suits(const struct listener *l, enum transport t, const struct a
 		return 0;
 	if (addr_is_loopback(&l->addr) && !addr_is_loopback(to))
 		return 1;
-	return 2 + common_bits(&l->addr, to);
+	return 2 + addr_common_bits(&l->addr, to);
 }
 
 const struct listener *net_listener_for(enum transport t, const struct addr *to, const struct listener *like)
@@ -296,13 +286,33 @@ enum err net_worker_start(struct loop *l, unsigned worker)
 		return ERR_LIMIT;
 	net.worker = worker;
 	err = send_start(l);
-	return err ? err : udp_start(l);
+	if (!err)
+		err = udp_start(l);
+	return err ? err : tcp_start(l);
+}
+
+void net_worker_stop(void)
+{
+	net_flush();
+	tcp_stop();
 }
 
 void net_pass_up(struct str bytes, const struct flow *from)
 {
 	if (net.user.received)
 		net.user.received(bytes, from);
+}
+
+void net_pass_unframed(struct str bytes, enum err why, const struct flow *from)
+{
+	if (net.user.unframed)
+		net.user.unframed(bytes, why, from);
+}
+
+void net_pass_undelivered(struct str bytes, const struct flow *to)
+{
+	if (net.user.undelivered)
+		net.user.undelivered(bytes, to);
 }
 
 void net_pass_unreachable(const struct flow *to)

@@ -2,11 +2,13 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
+#include "net/tcp.h"
 #include "net/udp.h"
 
 enum {
 	MESSAGES = 64,
 	DATAGRAM_MOST = 65507,	/* 65535 less the headers of IPv4 and UDP */
+	MESSAGE_MOST = 80 * 1024,	/* over a connection: the largest that is received, and what a proxy adds */
 	ROOM = 8 * 64 * 1024,	/* messages lie one behind the other: few pages, warm in the cache */
 	ALIGN = 64,
 };
@@ -100,7 +102,8 @@ static void send_gathered(int fd, size_t n)
 	}
 }
 
-void net_flush(void)
+/* Datagrams only: called in the middle of a turn, too. */
+static void flush_batch(void)
 {
 	for (size_t i = 0; i < tx.count; i++)
 		if (!tx.message[i].gathered) {
@@ -112,13 +115,19 @@ void net_flush(void)
 	tx.used = 0;
 }
 
+void net_flush(void)
+{
+	flush_batch();
+	tcp_flush();
+}
+
 struct buf net_reserve(void)
 {
 	if (!make_room())
 		return buf_on(NULL, 0);
-	if (tx.count == MESSAGES || tx.used + DATAGRAM_MOST > ROOM)
-		net_flush();
-	return buf_on(tx.room + tx.used, DATAGRAM_MOST);
+	if (tx.count == MESSAGES || tx.used + MESSAGE_MOST > ROOM)
+		flush_batch();
+	return buf_on(tx.room + tx.used, MESSAGE_MOST);
 }
 
 static size_t room_of(size_t len)
@@ -144,18 +153,30 @@ void net_commit(const struct flow *to, size_t len)
 		leave_by(net_exit(), to, len);
 		return;
 	}
+	if (to->via->transport == TP_TCP) {
+		if (tcp_send(to, str_n(tx.room + tx.used, len)))
+			tcp_count(TCP_UNDELIVERED, 1);
+		return;
+	}
+	if (len > DATAGRAM_MOST) {
+		net_count(COUNT_TOO_LARGE, 1);
+		return;
+	}
 	tx.message[tx.count++] = (struct message){ .to = *to, .iov = { tx.room + tx.used, len } };
 	tx.used += room_of(len);
 }
 
 enum err net_send(const struct flow *to, struct str bytes)
 {
-	struct buf b = net_reserve();
+	struct buf b;
 
+	if (to->via->transport == TP_TCP && !net_exit())
+		return tcp_send(to, bytes);
+	b = net_reserve();
 	if (!b.cap)
 		return ERR_NOMEM;
 	buf_add(&b, bytes);
-	if (!buf_ok(&b))
+	if (!buf_ok(&b) || (to->via->transport == TP_UDP && b.len > DATAGRAM_MOST))
 		return ERR_LIMIT;
 	net_commit(to, b.len);
 	return OK;
@@ -177,7 +198,9 @@ static void turn_end(void *arg)
 {
 	(void)arg;
 	net_pass_batch_end();
-	net_flush();
+	do
+		net_flush();
+	while (tcp_reap());
 }
 
 enum err send_start(struct loop *l)

@@ -33,7 +33,7 @@ static struct {
 
 /* --- opening, in the supervisor --- */
 
-static void explain(const struct addr *a, int error, char *why, size_t cap)
+void socket_explain(const struct addr *a, int error, char *why, size_t cap)
 {
 	struct str at = addr_text(a, (char[ADDR_TEXT]){ 0 });
 
@@ -129,7 +129,7 @@ enum err udp_open(const struct addr *a, unsigned workers, int *fds, char *why, s
 	if (n == workers && (n == 1 || spread_evenly(fds[0], workers)))
 		return OK;
 	error = errno;
-	explain(a, error, why, cap);
+	socket_explain(a, error, why, cap);
 	while (n)
 		close(fds[--n]);
 	return ERR_IO;
@@ -246,7 +246,7 @@ enum err udp_start(struct loop *l)
 		struct socket *s = &rx.socket[i];
 
 		s->listener = net_listener_at(i);
-		s->f = (struct loop_fd){ .fd = net_socket(s->listener), .fn = on_socket };
+		s->f = (struct loop_fd){ .fd = s->listener->transport == TP_UDP ? net_socket(s->listener) : -1, .fn = on_socket };
 		if (s->f.fd >= 0 && loop_add(l, &s->f, EPOLLIN))
 			return ERR_IO;
 	}

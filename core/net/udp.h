@@ -1,16 +1,20 @@
 #pragma once
-/* UDP sockets: between net.c (listeners), udp.c (receiving) and send.c (the batch) only. */
+/* Sockets: between net.c (listeners), udp.c (receiving datagrams), send.c (the batch) and the tcp files only. */
 #include "net/net.h"
 
 /* One socket a worker on that address, as a group that the kernel spreads datagrams over. fds[workers] on success; else nothing
  * is open and `why` says what to do. */
 MUST_CHECK enum err udp_open(const struct addr *a, unsigned workers, int *fds, char *why, size_t cap);
+/* Why a socket cannot be opened there, as a sentence that says what to do. */
+void socket_explain(const struct addr *a, int error, char *why, size_t cap);
 /* Receive from this worker's sockets (net_socket) in the loop. */
 MUST_CHECK enum err udp_start(struct loop *l);
 
 /* This worker's socket of a listener; -1: none. */
 int  net_socket(const struct listener *via);
 void net_pass_up(struct str bytes, const struct flow *from);
+void net_pass_unframed(struct str bytes, enum err why, const struct flow *from);
+void net_pass_undelivered(struct str bytes, const struct flow *to);
 void net_pass_unreachable(const struct flow *to);
 void net_pass_batch_end(void);
 /* The simulation's exit; NULL: there are sockets. */

@@ -106,7 +106,7 @@ int worker_run(unsigned slot)
 	if (status)
 		return status;
 	loop_run(l);
-	net_flush();
+	net_worker_stop();
 	modules_stop();
 	db_worker_stop();
 	dns_stop();

@@ -183,6 +183,8 @@ static bool response_hop(struct request *r, const struct via *via, struct flow *
 	if (addr_parse(ip, port, &to->peer))
 		return false;
 	to->via = net_listener_for(transport_of(via->transport), &to->peer, r->from.via);
+	if (to->via && transport_reliable(to->via->transport))	/* where the connection that it came by is gone */
+		to->port = via->port ? via->port : transport_port(to->via->transport);
 	return to->via != NULL;
 }
 

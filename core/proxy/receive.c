@@ -142,6 +142,22 @@ static void response_received(struct request *r, struct str bytes)
 	request_done(r);
 }
 
+/* RFC 3261 §18.3 wants a 400 for it; §21.5.11 has 513 for what is too long. */
+void proxy_unframed(struct str bytes, enum err why, const struct flow *from)
+{
+	struct request *r = str_istarts(bytes, STR("SIP/")) ? NULL : request_new(from);
+	uint16_t        status = why == ERR_LIMIT ? 513 : 400;
+
+	count_bad(why == ERR_LIMIT ? BAD_TOO_LARGE : BAD_CONTENT_LENGTH);
+	if (!r)
+		return;
+	if (msg_parse(&r->c, bytes, &r->msg))	/* it is read as far as it goes */
+		log_debug(&r->c, "a stream without end peer=" STR_FMT, STR_ARG(addr_text(&from->peer, (char[ADDR_TEXT]){ 0 })));
+	if (r->msg.method_name.len && msg_via1(&r->msg) && !note_source(r))
+		reply_stateless(r, &(struct reply){ .status = status, .reason = status == 400 ? str_of(msg_bad_reason(BAD_CONTENT_LENGTH)) : STR_NONE });
+	request_done(r);
+}
+
 /* CRLFs alone, or a single NUL, are keepalives (RFC 5626 §3.5.1 and common practice). */
 static bool is_keepalive(struct str bytes)
 {

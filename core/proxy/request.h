@@ -55,6 +55,8 @@ struct proxy_user {
 MUST_CHECK enum err proxy_boot(const struct proxy_user *u);
 /* From the net floor: one message. */
 void proxy_received(struct str bytes, const struct flow *from);
+/* From the net floor: a stream that must be closed, for the message with this header cannot be cut out (net_user.unframed). */
+void proxy_unframed(struct str bytes, enum err why, const struct flow *from);
 /* The request and all its memory; drops the reference to its transaction. */
 void request_done(struct request *r);
 

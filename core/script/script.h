@@ -35,6 +35,7 @@ enum { SETTINGS_MOST_WORKERS = 256 };
 struct settings {
 	struct texts listen;		/* "udp:*:5060", in order of the file */
 	struct texts domains, aliases;	/* host names that are ours */
+	struct texts proxy_protocol_from;	/* "10.0.0.0/8" */
 	struct str   advertise;		/* "host" or "host:port"; empty: the address of the socket */
 	struct str   database;		/* "sqlite:var/sipario.db"; empty: none */
 	int64_t      workers;		/* 0: one a core */
@@ -49,7 +50,7 @@ struct settings {
 	int64_t      max_waiting;	/* parked runs a worker */
 	int64_t      max_steps;		/* instructions a run */
 };
-/* t1, t2, t4, timer_c go straight to tm_timers. */
+/* t1, t2, t4, timer_c go straight to tm_timers, tcp_* to tcp_limits. */
 extern struct settings settings;
 
 /* --- worker --- */

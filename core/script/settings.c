@@ -13,7 +13,7 @@ static struct {
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };	/* in the order of enum log_level */
 
 const struct mod_param core_settings[] = {
-	{ "listen", P_STR, &settings.listen, .help = "an address to serve: udp:*:5060, udp:127.0.0.1:5060, udp:[::1]:5060; may be repeated" },
+	{ "listen", P_STR, &settings.listen, .help = "an address to serve: udp:*:5060, tcp:127.0.0.1:5060, udp:[::1]:5060; may be repeated" },
 	{ "domain", P_STR, &settings.domains, .help = "a domain that is ours, besides those of the database; may be repeated" },
 	{ "alias", P_STR, &settings.aliases, .help = "another host name of this server; may be repeated" },
 	{ "advertise", P_STR, &settings.advertise, .help = "host or host:port that others shall see in Via and Record-Route instead of the socket's" },
@@ -30,6 +30,14 @@ const struct mod_param core_settings[] = {
 	{ "stop_timeout", P_MS, &settings.stop_timeout_ms, "5s", 0, 3600000, .help = "a gentle stop waits so long for open transactions" },
 	{ "max_waiting", P_INT, &settings.max_waiting, "10000", 1, 10000000, .help = "requests whose script waits for something, in one worker; more are answered 503", .live = true },
 	{ "max_steps", P_INT, &settings.max_steps, "100000", 1000, 1000000000, .help = "instructions of one run; a run that needs more is stopped with 500", .live = true },
+	{ "tcp_connect_timeout", P_MS, &tcp_limits.connect_ms, "5s", 100, 120000, .help = "a connection that takes longer to be opened has failed" },
+	{ "tcp_message_timeout", P_MS, &tcp_limits.message_ms, "10s", 100, 600000, .help = "a message must be complete, and a new client must have sent one, within this" },
+	{ "tcp_idle", P_MS, &tcp_limits.idle_ms, "65m", 1000, 7 * 86400000, .help = "a connection without traffic for so long is closed; longer than registrations live, or phones behind a NAT are lost" },
+	{ "tcp_write_queue", P_SIZE, &tcp_limits.queue_bytes, "1MB", 65536, 1 << 30, .help = "bytes that may wait for one connection; a peer that reads slower loses it" },
+	{ "tcp_max_message", P_SIZE, &tcp_limits.message_bytes, "65535B", 1024, MSG_MOST_BYTES, .help = "the longest message taken from a connection; a longer one is answered 513 and the connection closed" },
+	{ "tcp_max_connections", P_INT, &tcp_limits.connections, "100000", 1, 10000000, .help = "connections of all workers; more are not accepted" },
+	{ "tcp_max_per_source", P_INT, &tcp_limits.per_source, "5000", 1, 10000000, .help = "connections that one address (IPv6: one /64) may open" },
+	{ "proxy_protocol_from", P_STR, &settings.proxy_protocol_from, .help = "a network, 10.0.0.0/8, whose TCP connections begin with a PROXY header (version 1 or 2); may be repeated" },
 	{ "t1", P_MS, &tm_timers.t1, "500ms", 10, 60000, .help = "round-trip estimate (RFC 3261 table 4)" },
 	{ "t2", P_MS, &tm_timers.t2, "4s", 10, 60000, .help = "longest retransmission interval (RFC 3261 table 4)" },
 	{ "t4", P_MS, &tm_timers.t4, "5s", 10, 60000, .help = "how long a message may stay in the network (RFC 3261 table 4)" },
@@ -38,11 +46,12 @@ const struct mod_param core_settings[] = {
 	{ "timer_c", P_MS, &tm_timers.c, "185s", 180000, 86400000, .help = "longest silence of an INVITE's branch (RFC 3261 §16.6 step 11: over 3 minutes)" },
 	{ 0 },
 };
-const char *const core_repeatable[] = { "listen", "domain", "alias", NULL };
+const char *const core_repeatable[] = { "listen", "domain", "alias", "proxy_protocol_from", NULL };
 
 static bool repeatable(const struct mod_param *p)
 {
-	return p->where == &settings.listen || p->where == &settings.domains || p->where == &settings.aliases;
+	return p->where == &settings.listen || p->where == &settings.domains || p->where == &settings.aliases ||
+	       p->where == &settings.proxy_protocol_from;
 }
 
 /* `listen udp:*:5060;` needs no quotes. */

@@ -18,6 +18,8 @@ enum lock_rank {
 	RANK_TM_BUCKET = 30,	/* one chain of the transaction table */
 	RANK_TRANS = 40,	/* one server transaction and its branches */
 	RANK_CACHE = 50,	/* DNS answers, addresses to avoid */
+	RANK_CONN = 54,		/* one chain of the directory of connections */
+	RANK_SOURCE = 56,	/* one chain of the addresses that opened connections to us */
 	RANK_MAILBOX = 60,
 	RANK_TIMER = 70,	/* one process's wheel */
 	RANK_SLAB = 80,		/* one slab class */

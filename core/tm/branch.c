@@ -489,12 +489,18 @@ bool tm_response(struct ctx *c, struct msg *m, const struct flow *from)
 
 /* --- what does not come back --- */
 
+/* `to`: a peer, that branches may have been sent to by any connection; NULL: it is known to be this branch. */
+static bool concerns(const struct branch *b, const struct flow *to)
+{
+	return !to || (b->to.via->transport == to->via->transport && addr_eq(&b->to.peer, &to->peer));
+}
+
 static void unreachable_locked(struct trans *t, unsigned index, const struct flow *to, struct acts *a)
 {
 	struct branch *b = branch_at(t, index);
 	uint32_t       todo;
 
-	if (!b || !machine_open(&b->m) || !addr_eq(&b->to.peer, &to->peer) || b->to.via->transport != to->via->transport)
+	if (!b || !machine_open(&b->m) || !concerns(b, to))
 		return;
 	todo = machine_feed(&b->m, EV_TRANSPORT_ERROR, trans_now(t));
 	if (todo & DO_FAILED)
@@ -526,6 +532,32 @@ void tm_unreachable(const struct flow *to)
 		for (unsigned i = 0; i < RECENT; i++)
 			if (sent.of[p].at[i].id && addr_eq(&sent.of[p].at[i].peer, &to->peer))
 				branch_unreachable(sent.of[p].at[i].id, sent.of[p].at[i].index, to);
+}
+
+static void branch_undelivered(struct msg *m)
+{
+	const struct via *v = msg_via1(m);
+	uint64_t          id, index;
+
+	/* A CANCEL has the branch of its INVITE, whose fate is not its own; nobody waits for an answer to an ACK. */
+	if (v && m->method != M_CANCEL && m->method != M_ACK && id_parse(v->branch, &id, &index) && index <= UINT8_MAX)
+		branch_unreachable(id, (unsigned)index, NULL);
+}
+
+void tm_undelivered(struct str bytes, const struct flow *to)
+{
+	struct scratch s;
+	struct msg     m;
+
+	(void)to;
+	scratch_init(&s);
+	if (!msg_parse(&s.c, bytes, &m)) {
+		if (m.request)
+			branch_undelivered(&m);
+		else
+			server_undelivered(&m);
+	}
+	scratch_free(&s);
 }
 
 static void branch_timer_locked(struct trans *t, struct branch *b, struct acts *a, enum tm_event ev, uint32_t now)

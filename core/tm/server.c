@@ -16,8 +16,12 @@ static bool is_for_many(const struct addr *a)
 void response_flow(const struct via *top, const struct flow *from, struct flow *to)
 {
 	*to = *from;
-	if (!from->via || transport_reliable(from->via->transport))
+	if (!from->via)
 		return;
+	if (transport_reliable(from->via->transport)) {
+		to->port = top->port ? top->port : transport_port(from->via->transport);
+		return;
+	}
 	if (!top->has_rport)
 		addr_set_port(&to->peer, top->port ? top->port : transport_port(from->via->transport));
 	if (is_for_many(&to->peer) || addr_is_any(&to->peer) || !addr_port(&to->peer))
@@ -194,6 +198,22 @@ bool tm_ack(struct msg *m)
 	unlock(&t->lock);
 	tm_unref(t);
 	return !pass;
+}
+
+/* RFC 6026 §8.8: the transaction goes on; a request that comes again gets the answer then. */
+void server_undelivered(struct msg *m)
+{
+	struct str    key = key_of(m, m->method_name);
+	struct trans *t = key.p ? table_find(key) : NULL;
+
+	if (!t)
+		return;
+	lock(&t->lock);
+	(void)machine_feed(&t->m, EV_TRANSPORT_ERROR, trans_now(t));
+	deadline_set_locked(t);
+	unlock(&t->lock);
+	counter_inc(&tm_count.lost_answers);
+	tm_unref(t);
 }
 
 /* --- a new one --- */

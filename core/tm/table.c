@@ -32,6 +32,7 @@ struct tm_counters tm_count = {
 	.strays = COUNTER("strays", "answers that belong to no transaction", "answers"),
 	.no_memory = COUNTER("no_memory", "transactions and branches that memory did not suffice for", "requests"),
 	.failovers = COUNTER("failovers", "requests sent to another address after one had failed", "requests"),
+	.lost_answers = COUNTER("lost_answers", "answers that could not be sent, their connection being lost", "answers"),
 	.adopted = COUNTER("adopted", "transactions whose script run was lost with its worker", "transactions"),
 };
 
@@ -40,7 +41,7 @@ static void register_counters(void)
 	struct counter *const all[] = {
 		&tm_count.alive, &tm_count.open, &tm_count.begun, &tm_count.branches, &tm_count.absorbed, &tm_count.retransmissions,
 		&tm_count.timeouts, &tm_count.unreachable, &tm_count.cancelled, &tm_count.no_ack, &tm_count.strays,
-		&tm_count.no_memory, &tm_count.adopted, &tm_count.failovers,
+		&tm_count.no_memory, &tm_count.adopted, &tm_count.failovers, &tm_count.lost_answers,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(all); i++)

@@ -60,11 +60,13 @@ bool tm_cancel(struct ctx *c, struct msg *m, const struct flow *from);
 bool tm_response(struct ctx *c, struct msg *m, const struct flow *from);
 /* The peer of these branches cannot be reached (ICMP, connection failure): EV_TRANSPORT_ERROR for those still waiting. */
 void tm_unreachable(const struct flow *to);
+/* A message of ours that did not leave (net_user.undelivered): EV_TRANSPORT_ERROR for the transaction that sent it. */
+void tm_undelivered(struct str bytes, const struct flow *to);
 
 /* --- server side --- */
 /* Where the answer to a request goes (RFC 3261 §18.2.2, RFC 3581 §4): to the address it came from, at the port it came from
- * where rport asks for that, else at that of the top Via. On a connection: back over it. to->via is NULL where no answer may
- * be sent (to a broadcast or multicast address, to port 0). */
+ * where rport asks for that, else at that of the top Via. On a connection: back over it, or when it is gone over one to the port
+ * of the top Via. to->via is NULL where no answer may be sent (to a broadcast or multicast address, to port 0). */
 void response_flow(const struct via *top, const struct flow *from, struct flow *to);
 /* A server transaction for a new request. OK: *out with a reference for the caller (tm_unref). ERR_EXISTS: another worker
  * was quicker, the message is absorbed. ERR_NOMEM. INVITE: 100 goes out by itself after 200 ms. */

@@ -198,6 +198,8 @@ bool server_provisional_locked(struct trans *t, struct acts *a, uint16_t status,
 /* A text that is to be sent again if need be, else none. */
 struct str server_keep(const struct trans *t, uint16_t status, struct str text);
 void server_send_again_locked(struct trans *t, struct acts *a);
+/* An answer could not be sent. */
+void server_undelivered(struct msg *m);
 /* End without an answer: the caller's retransmission starts anew. */
 void server_forget_locked(struct trans *t);
 static inline bool server_is_final(const struct trans *t)
@@ -280,6 +282,6 @@ void letter_read(struct mail *m);
 /* --- counters --- */
 struct tm_counters {
 	struct counter alive, open, begun, branches, absorbed, retransmissions, timeouts, unreachable, cancelled, no_ack, strays,
-		no_memory, adopted, failovers;
+		no_memory, adopted, failovers, lost_answers;
 };
 extern struct tm_counters tm_count;

@@ -36,7 +36,8 @@ static bool add(struct request *r, const struct binding *b, bool secure)
 		return false;
 	t.uri = ruri_text(&r->arena, &u);
 	t.expires = b->expires_unix > clock_unix() ? (uint32_t)(b->expires_unix - clock_unix()) : 0;
-	if (contact_needs_flow(b, &u))
+	/* a connection that is lost is of no use: the contact may be connected to by its own address */
+	if (contact_needs_flow(b, &u) && net_flow_alive(&b->received))
 		t.flow = b->received;
 	return t.uri.p && !request_add_target(r, &t);
 }

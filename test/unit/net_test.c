@@ -339,7 +339,7 @@ TEST(net_listen_says_what_to_do)
 	static const struct { const char *transport, *host; enum err err; const char *why; } rows[] = {
 		{ "udp", "192.0.2.1", ERR_IO, "192.0.2.1:%u is not an address of this machine: change `listen`" },
 		{ "udp", "localhost", ERR_SYNTAX, "`localhost` is not an IP address: give one of this machine's, or *" },
-		{ "tls", "127.0.0.1", ERR_UNSUPPORTED, "transport `tls` is not supported yet: use udp" },
+		{ "tls", "127.0.0.1", ERR_UNSUPPORTED, "transport `tls` is not supported yet: use udp or tcp" },
 		{ "udp", "127.0.0.1", ERR_EXISTS, "127.0.0.1:%u is listed twice in `listen`" },
 	};
 	char why[200];
