@@ -42,6 +42,8 @@ void     ctl_say(struct ctl *c, const char *fmt, ...) PRINTF(2, 3);
 MUST_CHECK struct db *ctl_open(struct ctl *c);
 /* db_exec with c's arena and c->why. */
 MUST_CHECK enum err ctl_sql(struct ctl *c, struct db *d, const char *sql, const struct db_value *v, unsigned n, struct db_rows *rows);
+/* The same on a connection of its own. */
+MUST_CHECK enum err ctl_query(struct ctl *c, const char *sql, const struct db_value *v, unsigned n, struct db_rows *rows);
 /* The rows as a list of objects; `names` are the keys, one a column. */
 void ctl_put_rows(struct ctl *c, const struct db_rows *rows, const char *const *names);
 void ctl_put_row(struct ctl *c, const struct db_rows *rows, size_t row, const char *const *names);

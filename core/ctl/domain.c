@@ -4,17 +4,12 @@ static enum err domain_add(struct ctl *c)
 {
 	struct db_value v;
 	struct str      domain;
-	struct db      *d;
 	enum err        err = ctl_domain(c, c->argv[0], &domain);
 
 	if (err)
 		return err;
-	d = ctl_open(c);
-	if (!d)
-		return ERR_IO;
 	v = db_text(domain);
-	err = ctl_sql(c, d, "INSERT INTO domains (name) VALUES ($1)", &v, 1, NULL);
-	db_close(d);
+	err = ctl_query(c, "INSERT INTO domains (name) VALUES ($1)", &v, 1, NULL);
 	if (err == ERR_EXISTS)
 		return ctl_fail(c, err, "domain " STR_FMT " is there already", STR_ARG(domain));
 	if (err)
@@ -30,14 +25,9 @@ static enum err domain_list(struct ctl *c)
 {
 	static const char *const names[] = { "domain", "users", "created_unix" };
 	struct db_rows           rows;
-	struct db               *d = ctl_open(c);
-	enum err                 err;
+	enum err                 err = ctl_query(c, "SELECT name, (SELECT count(*) FROM users WHERE domain = domains.name), created "
+						 "FROM domains ORDER BY name", NULL, 0, &rows);
 
-	if (!d)
-		return ERR_IO;
-	err = ctl_sql(c, d, "SELECT name, (SELECT count(*) FROM users WHERE domain = domains.name), created FROM domains ORDER BY name", NULL, 0,
-		      &rows);
-	db_close(d);
 	if (!err)
 		ctl_put_rows(c, &rows, names);
 	return err;

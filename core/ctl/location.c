@@ -32,13 +32,8 @@ static enum err rows_instead(struct ctl *c, const char *sql, struct str aor)
 {
 	struct db_value v[] = { db_text(aor), db_int(clock_unix()) };
 	struct db_rows  rows;
-	struct db      *d = ctl_open(c);
-	enum err        err;
+	enum err        err = ctl_query(c, sql, v, 2, &rows);
 
-	if (!d)
-		return ERR_IO;
-	err = ctl_sql(c, d, sql, v, 2, &rows);
-	db_close(d);
 	if (err)
 		return err;
 	note_source(c);
@@ -122,14 +117,9 @@ static enum err remove_instead(struct ctl *c, struct str aor, const char *contac
 {
 	struct db_value v[] = { db_text(aor), db_text(str_of(contact)) };
 	struct db_rows  rows;
-	struct db      *d = ctl_open(c);
-	enum err        err;
+	enum err        err = ctl_query(c, contact ? "DELETE FROM bindings WHERE aor = $1 AND contact = $2 RETURNING 1"
+						   : "DELETE FROM bindings WHERE aor = $1 RETURNING 1", v, 2, &rows);
 
-	if (!d)
-		return ERR_IO;
-	err = ctl_sql(c, d, contact ? "DELETE FROM bindings WHERE aor = $1 AND contact = $2 RETURNING 1" : "DELETE FROM bindings WHERE aor = $1 RETURNING 1",
-		      v, 2, &rows);
-	db_close(d);
 	if (err)
 		return err;
 	if (!rows.rows)

@@ -30,6 +30,15 @@ enum err ctl_sql(struct ctl *c, struct db *d, const char *sql, const struct db_v
 	return db_exec(d, sql, v, n, c->arena, rows, c->why, sizeof(c->why));
 }
 
+enum err ctl_query(struct ctl *c, const char *sql, const struct db_value *v, unsigned n, struct db_rows *rows)
+{
+	struct db *d = ctl_open(c);
+	enum err   err = d ? ctl_sql(c, d, sql, v, n, rows) : ERR_IO;
+
+	db_close(d);
+	return err;
+}
+
 static void put_value(struct json_out *o, const char *key, const struct db_value *v)
 {
 	switch (v->type) {

@@ -127,17 +127,12 @@ static enum err user_list(struct ctl *c)
 	struct db_rows           rows;
 	struct str               domain = STR_NONE;
 	struct db_value          v;
-	struct db               *d;
 	enum err                 err = c->argc ? ctl_domain(c, c->argv[0], &domain) : OK;
 
 	if (err)
 		return err;
-	d = ctl_open(c);
-	if (!d)
-		return ERR_IO;
 	v = db_text(domain);
-	err = ctl_sql(c, d, c->argc ? some : all, &v, 1, &rows);
-	db_close(d);
+	err = ctl_query(c, c->argc ? some : all, &v, 1, &rows);
 	if (!err)
 		ctl_put_rows(c, &rows, names);
 	return err;
@@ -149,18 +144,13 @@ static enum err user_show(struct ctl *c)
 					     "forward_offline", "digests", "created_unix" };
 	struct user              u;
 	struct db_rows           rows;
-	struct db               *d;
 	enum err                 err = ctl_user(c, c->argv[0], &u.name, &u.domain);
 
 	if (err)
 		return err;
-	d = ctl_open(c);
-	if (!d)
-		return ERR_IO;
-	err = ctl_sql(c, d, "SELECT name || '@' || domain, status, display_name, ring_time, forward_always, forward_busy, forward_no_answer, "
-		      "forward_offline, rtrim(iif(ha1_md5 IS NULL, '', 'MD5, ') || iif(ha1_sha256 IS NULL, '', 'SHA-256'), ', '), created FROM users "
-		      "WHERE name = $1 AND domain = $2", (struct db_value[]){ db_text(u.name), db_text(u.domain) }, 2, &rows);
-	db_close(d);
+	err = ctl_query(c, "SELECT name || '@' || domain, status, display_name, ring_time, forward_always, forward_busy, forward_no_answer, "
+			"forward_offline, rtrim(iif(ha1_md5 IS NULL, '', 'MD5, ') || iif(ha1_sha256 IS NULL, '', 'SHA-256'), ', '), created FROM users "
+			"WHERE name = $1 AND domain = $2", (struct db_value[]){ db_text(u.name), db_text(u.domain) }, 2, &rows);
 	if (err)
 		return err;
 	if (!rows.rows)
@@ -171,21 +161,20 @@ static enum err user_show(struct ctl *c)
 
 static enum err user_remove(struct ctl *c)
 {
-	struct user u;
-	struct db  *d;
-	enum err    err = ctl_user(c, c->argv[0], &u.name, &u.domain);
+	struct user    u;
+	struct db_rows rows;
+	enum err       err = ctl_user(c, c->argv[0], &u.name, &u.domain);
 
 	if (err)
 		return err;
-	d = ctl_open(c);
-	if (!d)
-		return ERR_IO;
-	err = change(c, d, "DELETE FROM users WHERE name = $1 AND domain = $2 RETURNING id",
-		     (struct db_value[]){ db_text(u.name), db_text(u.domain) }, 2, &u);
-	db_close(d);
-	if (!err)
-		answer_user(c, &u, "removed", NULL);
-	return err;
+	err = ctl_query(c, "DELETE FROM users WHERE name = $1 AND domain = $2 RETURNING id",
+			(struct db_value[]){ db_text(u.name), db_text(u.domain) }, 2, &rows);
+	if (err)
+		return err;
+	if (!rows.rows)
+		return no_user(c, &u);
+	answer_user(c, &u, "removed", NULL);
+	return OK;
 }
 
 /* --- set --- */
