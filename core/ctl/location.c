@@ -71,6 +71,8 @@ static enum err ask_rows(struct ctl *c, const char *method, struct str params)
 		if (err || next <= 0)
 			break;
 		err = rpc_call(c->socket, method, arena_printf(c->arena, "{\"from\":%lld}", (long long)next), c->arena, &text, c->why, sizeof(c->why));
+		if (err == ERR_NOT_FOUND)
+			err = ERR_IO;	/* it has gone since: half a list is no reason to ask the database for another */
 	}
 	json_close_list(&c->out);
 	return err;
