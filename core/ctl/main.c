@@ -13,7 +13,7 @@
 enum { MOST_MEMORY = 256 << 20 };
 
 static const struct ctl_command *const groups[] = {
-	ctl_user_commands, ctl_domain_commands, ctl_location_commands, ctl_server_commands, ctl_database_commands, ctl_help_commands,
+	ctl_user_commands, ctl_domain_commands, ctl_location_commands, ctl_table_commands, ctl_server_commands, ctl_database_commands, ctl_help_commands,
 };
 
 const struct ctl_command *ctl_command_at(size_t i)

@@ -151,21 +151,22 @@ static const struct mod_command core_commands[] = {
 
 /* --- finding one --- */
 
-static const struct mod_command *commands_of(struct str module)
+static const struct mod_command *find_in(const struct mod_command *c, struct str name)
 {
-	const struct module *m = module_find(module);
-
-	return str_is(module, "core") ? core_commands : m ? m->commands : NULL;
-}
-
-static const struct mod_command *find(struct str method)
-{
-	struct str rest = method, module = str_take_until(&rest, '.');
-
-	for (const struct mod_command *c = commands_of(module); c && c->name; c++)
-		if (str_is(rest, c->name))
+	for (; c && c->name; c++)
+		if (str_is(name, c->name))
 			return c;
 	return NULL;
+}
+
+/* The core has its own here, and those of its module: the script's. */
+static const struct mod_command *find(struct str method)
+{
+	struct str                rest = method, module = str_take_until(&rest, '.');
+	const struct mod_command *own = str_is(module, "core") ? find_in(core_commands, rest) : NULL;
+	const struct module      *m = module_find(module);
+
+	return own || !m ? own : find_in(m->commands, rest);
 }
 
 /* Calls fn with the full name of every method; true when one call was answered with true. */

@@ -1,6 +1,9 @@
 /* The table of the core's functions, and the small ones. */
 #include "base/clock.h"
 #include "script/builtin.h"
+#include "script/sht.h"
+
+enum { WHY_BYTES = 256 };	/* of a hook, module.h */
 
 enum verdict give_text(struct call *c, struct str s)
 {
@@ -344,8 +347,14 @@ const struct mod_func core_funcs[] = {
 	{ 0 },
 };
 
+static enum err start(char *why)
+{
+	return sht_start(why, WHY_BYTES);
+}
+
 const struct module core_module = {
 	.abi = MODULE_ABI, .name = "core", .help = "what every script has", .params = core_settings, .funcs = core_funcs, .vars = core_vars,
+	.commands = sht_commands, .start = start,
 };
 
 enum err script_boot(void)

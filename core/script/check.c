@@ -74,8 +74,16 @@ static void table_type(struct checker *c, const struct table_field *f, enum vtyp
 {
 	struct diag *g;
 
-	if (f->value->kind == EX_BAD || (f->value->kind == EX_NAME && type_by_name(f->value->u.name, out)))
+	if (f->value->kind == EX_BAD)
 		return;
+	if (f->value->kind == EX_NAME && type_by_name(f->value->u.name, out)) {
+		if (*out != T_LIST && (*out != T_ANY || !str_is(f->name, "key")))
+			return;
+		diag_add(c->d, D_ARGUMENT_TYPE, f->value->span, "`" STR_FMT "` of a table cannot be `" STR_FMT "`: tables keep single values, by keys of one type",
+			 STR_ARG(f->name), STR_ARG(f->value->u.name));
+		*out = str_is(f->name, "key") ? T_STR : T_ANY;
+		return;
+	}
 	g = diag_add(c->d, D_ARGUMENT_TYPE, f->value->span, "`" STR_FMT "` is a type", STR_ARG(f->name));
 	diag_help(c->d, g, "the types are " STR_FMT, STR_ARG(check_type_names(c)));
 }

@@ -31,6 +31,9 @@ enum opcode {
 	I_GET_FIELD,	/* field n of the record on top */
 	I_GET_NAMED,	/* field whose name is constant #n */
 	I_GET_ITEM,	/* a[i] */
+	I_TABLE,	/* the key on top becomes its value in table #n */
+	I_TABLE_STORE,	/* pop key and value into table #n */
+	I_TABLE_ADD,	/* pop a number, the key below it becomes the sum in table #n */
 	I_NEXT,	/* list in slot n, position in slot n + 1: push the next item and skip one instruction, or go on */
 	I_LAST
 };
@@ -58,6 +61,7 @@ struct code {
 	struct var_site        *vars;
 	size_t                  const_count, call_count, var_count;
 	struct entry           *entry;	/* by route.index */
+	const struct table    **tables;	/* by table.index */
 	const struct program   *program;
 };
 

@@ -72,7 +72,10 @@ static int height_of(enum opcode op, int32_t arg)
 	case I_SET_JUMP:
 	case I_BINARY:
 	case I_GET_ITEM:
+	case I_TABLE_ADD:
 		return -1;
+	case I_TABLE_STORE:
+		return -2;
 	case I_TEXT:
 	case I_MAKE_LIST:
 		return 1 - arg;
@@ -224,6 +227,15 @@ static void compile_field(struct compiler *k, const struct expr *e)
 	emit(k, I_GET_NAMED, add_const(k, value_str(e->u.field.name)));
 }
 
+static void compile_table(struct compiler *k, const struct expr *e)
+{
+	compile_expr(k, e->u.table.key);
+	if (e->u.table.add)
+		compile_expr(k, e->u.table.add);
+	k->at = e->span;
+	emit(k, e->u.table.add ? I_TABLE_ADD : I_TABLE, (int32_t)e->u.table.table->index);
+}
+
 static void compile_expr(struct compiler *k, const struct expr *e)
 {
 	k->at = e->span;
@@ -239,6 +251,9 @@ static void compile_expr(struct compiler *k, const struct expr *e)
 		return;
 	case EX_VAR:
 		emit(k, I_VAR, var_site(k, e));
+		return;
+	case EX_TABLE:
+		compile_table(k, e);
 		return;
 	case EX_LOCAL:
 		emit(k, I_LOCAL, (int32_t)e->u.local->slot);
@@ -270,7 +285,7 @@ static void compile_expr(struct compiler *k, const struct expr *e)
 		compile_binary(k, e);
 		return;
 	default:
-		k->failed = true;	/* script_load() refuses tables before; the others end with the check */
+		k->failed = true;	/* these end with the check */
 	}
 }
 
@@ -340,13 +355,15 @@ static void compile_value(struct compiler *k, const struct expr *e)
 static void compile_assign(struct compiler *k, const struct stmt *s)
 {
 	compile_expr(k, s->value);
+	if (s->target->kind == EX_TABLE)
+		compile_expr(k, s->target->u.table.key);
 	k->at = s->target->span;
 	if (s->target->kind == EX_LOCAL)
 		emit(k, I_STORE, (int32_t)s->target->u.local->slot);
 	else if (s->target->kind == EX_VAR)
 		emit(k, I_STORE_VAR, var_site(k, s->target));
 	else
-		k->failed = true;
+		emit(k, I_TABLE_STORE, (int32_t)s->target->u.table.table->index);
 }
 
 static void compile_stmt(struct compiler *k, const struct stmt *s)
@@ -461,8 +478,11 @@ struct code *code_compile(struct program *p)
 		return NULL;
 	k.c->program = p;
 	k.c->entry = arena_zalloc(&p->arena, (p->route_count + 1) * sizeof(*k.c->entry));
-	if (!k.c->entry)
+	k.c->tables = arena_zalloc(&p->arena, (p->table_count + 1) * sizeof(struct table *));
+	if (!k.c->entry || !k.c->tables)
 		return NULL;
+	for (const struct table *t = p->tables; t; t = t->next)
+		k.c->tables[t->index] = t;
 	for (const struct route *r = p->routes; r; r = r->next)
 		compile_route(&k, r);
 	return !k.failed && measure_all(&k, p) ? k.c : NULL;

@@ -1,6 +1,7 @@
 /* From a file to something that runs: the front end, then the compiler. */
 #include "script/builtin.h"
 #include "script/check.h"
+#include "script/sht.h"
 
 #include <stdlib.h>
 
@@ -19,8 +20,6 @@ static bool all_runs(struct program *p)
 {
 	size_t before = p->diags.errors;
 
-	for (const struct table *t = p->tables; t; t = t->next)
-		diag_add(&p->diags, D_NOT_HERE, t->span, "tables are not available in this version");
 	for (const struct route *r = p->routes; r; r = r->next)
 		if (r->kind != ROUTE_REQUEST && r->kind != ROUTE_SUB)
 			diag_add(&p->diags, D_NOT_HERE, r->span, "%s is not available in this version", route_kind_name(r->kind));
@@ -109,6 +108,8 @@ enum err script_apply(struct script *s, char *why, size_t cap)
 		err = modules_configure(why, cap);
 	if (!err)
 		err = counters_make(s->program);
+	if (!err)
+		err = sht_declare(s->program);
 	if (!err)
 		log_set_level((enum log_level)settings.log_level);
 	return err;

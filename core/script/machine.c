@@ -1,5 +1,6 @@
 /* The machine: bytecode, one run at a time, until it ends or must wait. */
 #include "script/run.h"
+#include "script/sht.h"
 
 #include <stdio.h>
 
@@ -146,6 +147,76 @@ static enum verdict write_var(struct run *run, const struct var_site *s)
 	if (s->var->set(&c, s->arg, &v) == V_OK)
 		return V_OK;
 	return fault(run, "the variable cannot take this value");
+}
+
+/* --- tables --- */
+
+/* The table, and the key of it that the value spells. NULL: logged by fault(). */
+static struct sht_kept *table_of(struct run *run, int32_t n, const struct value *key, struct str *text)
+{
+	const struct table *t = run->code->tables[n];
+	struct sht_kept  *kept = sht_find(t->name);
+
+	if (!kept || (key->type != T_NULL && !vtype_fits(t->key, key->type))) {
+		(void)fault_type(run, "table", "key", vtype_name(t->key), key);
+		return NULL;
+	}
+	*text = sht_key(&run->req->arena, key);
+	if (text->p)
+		return kept;
+	(void)fault(run, "the key of a table is null, a list or too long");
+	return NULL;
+}
+
+static enum verdict table_read(struct run *run, int32_t n)
+{
+	struct value      *v = top(run);
+	struct str         key;
+	struct sht_kept *t = table_of(run, n, v, &key);
+
+	if (!t)
+		return V_ERROR;
+	return sht_get(t, &run->req->arena, key, v) ? fault(run, "no memory") : V_OK;
+}
+
+/* A full table is logged where that is found out; the run goes on without the entry. */
+static enum verdict table_store(struct run *run, int32_t n)
+{
+	struct value        key = pop(run), v = pop(run);
+	const struct table *decl = run->code->tables[n];
+	struct str          text;
+	struct sht_kept  *t = table_of(run, n, &key, &text);
+	enum err            err;
+
+	if (!t)
+		return V_ERROR;
+	if (v.type != T_NULL && !vtype_fits(decl->value, v.type))
+		return fault_type(run, "table", "value", vtype_name(decl->value), &v);
+	err = sht_set(t, text, &v);
+	if (err == ERR_UNSUPPORTED)
+		return fault(run, "a table keeps no lists, no records and no texts of over 4096 bytes");
+	return err == ERR_NOMEM ? fault(run, "no shared memory for the table") : V_OK;
+}
+
+static enum verdict table_count(struct run *run, int32_t n)
+{
+	struct value       by = pop(run), *v = top(run);
+	int64_t            sum = 0;
+	struct str         key;
+	struct sht_kept *t = table_of(run, n, v, &key);
+	enum err           err;
+
+	if (!t)
+		return V_ERROR;
+	if (by.type != T_INT)
+		return fault_type(run, "table", "add", "int", &by);
+	err = sht_add(t, key, by.u.i, &sum);
+	if (err == ERR_UNSUPPORTED)
+		return fault(run, "the value in the table is no int, or the sum does not fit");
+	if (err == ERR_NOMEM)
+		return fault(run, "no shared memory for the table");
+	*v = value_int(sum);
+	return V_OK;
 }
 
 /* --- values --- */
@@ -371,6 +442,12 @@ static enum verdict step(struct run *run, int32_t insn)
 		return get_named(run, c->consts[n].u.s);
 	case I_GET_ITEM:
 		return get_item(run);
+	case I_TABLE:
+		return table_read(run, n);
+	case I_TABLE_STORE:
+		return table_store(run, n);
+	case I_TABLE_ADD:
+		return table_count(run, n);
 	case I_NEXT:
 		return next_item(run, n);
 	default:

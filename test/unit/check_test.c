@@ -94,6 +94,17 @@ static const struct mistake mistakes[] = {
 	  "1:17: E201 no function `TO_USER` | a route is called by `route(TO_USER)`\n"
 	  "2:1: W502 route[TO_USER] is never called\n" },
 
+	/* tables */
+	{ "table t { key: ip; value: int; }\nrequest_route { let n = $sht(t => $si).add(1); $sht(t => $si).add(n); if ($sht(t => $si).add(2) > 3) drop; drop; }", "" },
+	{ "table t { key: list; value: list; }\nrequest_route { drop; }",
+	  "1:16: E302 `key` of a table cannot be `list`: tables keep single values, by keys of one type\n"
+	  "1:29: E302 `value` of a table cannot be `list`: tables keep single values, by keys of one type\n" },
+	{ "table t { key: ip; value: string; }\nrequest_route { $sht(t => $si).add(1); drop; }",
+	  "2:17: E308 the values of table `t` are string, `add` counts in int\n" },
+	{ "table t { key: ip; }\nrequest_route { $sht(t => $si).add(\"1\"); $sht(t => $si).add(); drop; }",
+	  "2:36: E302 what `add` adds is int, got string\n"
+	  "2:42: E301 `add` takes 1 argument | `$sht(table => key).add(number: int)`\n" },
+
 	/* methods, words, further arguments */
 	{ "request_route { $ru = $ru.strip(1); count(\"a.b-c\"); log(\"x\", level = \"warn\", user = $fU, n = 1); if (nat_uac_test(private_contact) && time_in(\"Mon\")) drop; drop; }", "" },
 	{ "request_route { xlog($ru.strp(1)); drop; }", "1:26: E201 no method `strp` | did you mean `strip`?\n" },

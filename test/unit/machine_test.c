@@ -659,11 +659,89 @@ TEST(a_reload_lets_old_runs_finish_on_the_old_program)
 	stop();
 }
 
+TEST(a_table_is_read_written_emptied_and_counted_in)
+{
+	answers("table t { key: string; } request_route { let a = $sht(t => \"k\"); $sht(t => \"k\") = \"v\"; let b = $sht(t => \"k\"); "
+		"$sht(t => \"k\") = null; send_reply(200, \"$(a)$(b)$sht(t => \"k\")\"); }", "200 v");
+	answers("table t { key: ip; value: duration; } request_route { $sht(t => $si) = 30s; send_reply(200, \"$($sht(t => 192.0.2.1) ?? 0s)\"); }", "200 30s");
+	answers("table t { key: int; } request_route { $sht(t => 1) = $si; $sht(t => 2) = true; $sht(t => 3) = 16kB; $sht(t => 4) = $ru; $sht(t => 5) = 10.0.0.0/8;"
+		" send_reply(200, \"$sht(t => 1) $sht(t => 2) $sht(t => 3) $sht(t => 4) $sht(t => 5) $sht(t => 6)\"); }",
+		"200 192.0.2.1 true 16kB sip:bob@example.org:5070 10.0.0.0/8 ");
+	answers("table t { key: string; value: int; } request_route { $sht(t => \"a\").add(2); let n = $sht(t => \"a\").add(40); "
+		"$sht(t => \"a\").add(-2); send_reply(200, \"$(n) $sht(t => \"a\")\"); }", "200 42 40");
+	answers("table t { key: string; } request_route { $sht(t => \"a\") = [1, 2]; send_reply(200); }", "500 Server Internal Error");
+	answers("table t { key: string; } request_route { $sht(t => \"a\") = \"x\"; $sht(t => \"a\").add(1); send_reply(200); }", "500 Server Internal Error");
+	answers("table t { key: string; value: int; } request_route { $sht(t => \"a\") = 9223372036854775807; $sht(t => \"a\").add(1); send_reply(200); }",
+		"500 Server Internal Error");
+	answers("table t { key: int; } request_route { $avp(k) = \"x\"; $sht(t => $avp(k) ?? 1) = 1; send_reply(200); }", "500 Server Internal Error");
+}
+
+TEST(entries_end_with_their_time_and_a_count_with_its_first)
+{
+	serve("table t { key: string; value: int; ttl: 10s; } request_route { if ($rU == \"put\") $sht(t => \"k\") = 1; if ($rU == \"add\") $sht(t => \"k\").add(1); "
+	      "send_reply(200, \"<$sht(t => \"k\")>\"); }");
+	CHECK_STR(answer_to("sip:put@example.org"), "200 <1>");
+	sim_pass(6000);
+	request_send("MESSAGE", "sip:add@example.org", "two");
+	CHECK_STR(first_line(await("SIP/2.0 ")), "SIP/2.0 200 <2>");
+	sim_pass(6000);
+	request_send("MESSAGE", "sip:get@example.org", "three");
+	CHECK_STR(first_line(await("SIP/2.0 ")), "SIP/2.0 200 <>");
+	stop();
+}
+
+TEST(a_full_table_takes_no_more_or_gives_up_the_oldest)
+{
+	answers("table t { key: int; max: 3; } request_route { for (i in [1, 2, 3, 4]) $sht(t => i) = i; "
+		"send_reply(200, \"$sht(t => 1)$sht(t => 2)$sht(t => 3)$sht(t => 4)\"); }", "200 123");
+	answers("table t { key: int; max: 3; ttl: 1m; } request_route { for (i in [1, 2, 3, 4]) { $sht(t => i) = i; sleep(20ms); } "
+		"send_reply(200, \"$sht(t => 1)$sht(t => 2)$sht(t => 3)$sht(t => 4)\"); }", "200 234");
+	answers("table t { key: int; value: int; max: 1; } request_route { $sht(t => 1).add(5); send_reply(200, \"$($sht(t => 2).add(7)) $sht(t => 2)\"); }", "200 7 ");
+}
+
+TEST(without_shared_memory_a_table_ends_the_run_and_stays_whole)
+{
+	serve("table t { key: string; } request_route { $sht(t => \"k\") = \"v\"; send_reply(200, \"$sht(t => \"k\")\"); }");
+	shm_fail_after(1);
+	CHECK_STR(answer_to("sip:bob@example.org"), "500 Server Internal Error");
+	shm_fail_after(0);
+	request_send("MESSAGE", "sip:bob@example.org", "two");
+	CHECK_STR(first_line(await("SIP/2.0 ")), "SIP/2.0 200 v");
+	stop();
+}
+
+static struct str command(const char *name, const char *params)
+{
+	const struct mod_command *c = module_find(STR("core"))->commands;
+	struct str                result = STR_NONE;
+	enum err                  err;
+
+	while (!str_is(str_of(name), c->name))
+		c++;
+	err = c->fn(&world.arena, str_of(params), &result);
+	return err ? arena_printf(&world.arena, "%s: " STR_FMT, err_name(err), STR_ARG(result)) : result;
+}
+
+TEST(tables_are_seen_and_changed_over_the_control_channel)
+{
+	serve("table ban { key: ip; value: int; ttl: 1m; max: 9; } request_route { send_reply(200, \"$sht(ban => $si)\"); }");
+	CHECK_STR(command("tables", "{}"), "[{\"table\":\"ban\",\"entries\":0,\"max\":9,\"key\":\"ip\",\"value\":\"int\",\"ttl_s\":60}]");
+	CHECK_STR(command("table_set", "{\"table\":\"ban\",\"key\":\"192.0.2.1\",\"value\":\"7\"}"), "{\"set\":1}");
+	CHECK_STR(answer_to("sip:bob@example.org"), "200 7");
+	CHECK_STR(command("table_list", "{\"table\":\"ban\"}"), "{\"entries\":[{\"key\":\"192.0.2.1\",\"value\":7,\"expires_s\":60}],\"next\":0}");
+	CHECK_STR(command("table_list", "{\"table\":\"ban\",\"key\":\"192.0.2.9\"}"), "{\"entries\":[],\"next\":0}");
+	CHECK(has(command("table_set", "{\"table\":\"ban\",\"key\":\"x\",\"value\":\"7\"}"), "not an IP address: \"x\""));
+	CHECK(has(command("table_set", "{\"table\":\"ban\",\"key\":\"192.0.2.1\",\"value\":\"x\"}"), "int \"x\""));
+	CHECK(has(command("table_set", "{\"table\":\"bann\"}"), "no table \"bann\""));
+	CHECK_STR(command("table_remove", "{\"table\":\"ban\",\"key\":\"192.0.2.1\"}"), "{\"removed\":1}");
+	CHECK(has(command("table_remove", "{\"table\":\"ban\",\"key\":\"192.0.2.1\"}"), "no such key: \"192.0.2.1\""));
+	stop();
+}
+
 TEST(what_this_version_does_not_run_is_refused)
 {
 	static const char *const rows[] = {
 		"dialog_route { relay(); } request_route { relay(); }",
-		"table t { key: ip; ttl: 5m; max: 100; } request_route { relay(); }",
 	};
 
 	for (size_t r = 0; r < COUNT_OF(rows); r++) {

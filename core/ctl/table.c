@@ -1,0 +1,90 @@
+/* The tables of the running server's script. */
+#include "ctl/ctl.h"
+
+#include "process/rpc.h"
+
+static enum err ask(struct ctl *c, const char *method, struct str params, struct json **answer)
+{
+	struct str text;
+	enum err   err = rpc_call(c->socket, method, params, c->arena, &text, c->why, sizeof(c->why));
+
+	*answer = err ? NULL : json_read(text, c->why, sizeof(c->why));
+	return err || *answer ? err : ERR_IO;
+}
+
+static struct str params_of(struct ctl *c, int64_t from)
+{
+	static const char *const names[] = { "table", "key", "value" };
+	struct json_out          o = json_into(c->arena);
+
+	json_open_object(&o, NULL);
+	for (int i = 0; i < c->argc && i < 3; i++)
+		json_put_text(&o, names[i], str_of(c->argv[i]));
+	json_put_int(&o, "from", from);
+	json_close_object(&o);
+	return json_done(&o);
+}
+
+static enum err table_list(struct ctl *c)
+{
+	struct json *answer;
+	enum err     err = ask(c, "core.tables", STR("{}"), &answer);
+
+	if (!err)
+		json_put_json(&c->out, NULL, json_dump(c->arena, answer, false));
+	json_free(answer);
+	return err;
+}
+
+/* The server gives them in portions: "next" is where to go on. */
+static enum err table_show(struct ctl *c)
+{
+	int64_t  next = 0;
+	enum err err;
+
+	json_open_list(&c->out, NULL);
+	do {
+		struct json       *answer;
+		const struct json *list;
+
+		err = ask(c, "core.table_list", params_of(c, next), &answer);
+		list = json_get(answer, "entries");
+		for (size_t i = 0; i < json_count(list); i++)
+			json_put_json(&c->out, NULL, json_dump(c->arena, json_at(list, i), false));
+		next = json_int(json_get(answer, "next"), 0);
+		json_free(answer);
+	} while (!err && next > 0);
+	json_close_list(&c->out);
+	return err;
+}
+
+static enum err change(struct ctl *c, const char *method, const char *said)
+{
+	struct json *answer;
+	enum err     err = ask(c, method, params_of(c, 0), &answer);
+
+	if (!err) {
+		json_put_json(&c->out, NULL, json_dump(c->arena, answer, false));
+		ctl_say(c, "%s %s in table %s", c->argv[1], said, c->argv[0]);
+	}
+	json_free(answer);
+	return err;
+}
+
+static enum err table_set(struct ctl *c)
+{
+	return change(c, "core.table_set", "set");
+}
+
+static enum err table_remove(struct ctl *c)
+{
+	return change(c, "core.table_remove", "removed");
+}
+
+const struct ctl_command ctl_table_commands[] = {
+	{ "table", "list", "", "the tables of the script, and how full they are", 0, table_list },
+	{ "table", "show", "TABLE [KEY]", "the entries of one, or one entry", 0, table_show },
+	{ "table", "set", "TABLE KEY VALUE", "make or change an entry", 0, table_set },
+	{ "table", "remove", "TABLE KEY", "take out an entry", 0, table_remove },
+	{ 0 }
+};

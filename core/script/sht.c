@@ -1,0 +1,516 @@
+#include "script/sht.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "script/ast.h"
+#include "shm/counter.h"
+#include "shm/lock.h"
+#include "shm/shm.h"
+
+enum {
+	STRIPES = 64,			/* locks of a table */
+	LEAST_CHAINS = STRIPES, MOST_CHAINS = 1 << 20,
+	SWEEP = 2,			/* chains that a new entry looks through for what is over */
+	SWEEP_FULL = 64,		/* the same when the table is full */
+};
+
+/* Shared; guarded by the lock of its chain. */
+struct entry {
+	struct entry *next;
+	uint64_t      until_ms;		/* clock_ms(); 0: for ever */
+	int64_t       number;
+	uint16_t      key_len, len;
+	uint8_t       type, prefix;	/* enum vtype of the value */
+	char          bytes[];		/* key, value */
+};
+struct shared {
+	struct hash_key  hash;
+	uint32_t         mask;		/* chains - 1 */
+	_Atomic int64_t  count;
+	_Atomic uint32_t hand;		/* where the next sweep goes on */
+	struct lock      lock[STRIPES];	/* RANK_MODULE: chains whose number leaves that remainder */
+	struct entry    *chain[];
+};
+struct sht_kept {
+	struct sht_kept *next;
+	char              *name;
+	struct sht_info  info;
+	struct shared     *t;		/* NULL: no shared memory yet */
+	bool               told_full;	/* logged, once until there is room again */
+};
+
+static struct {
+	struct sht_kept *first;
+	shm_owner          owner;
+} tables;
+
+static struct counter full = { .name = "script.table_full", .help = "entries that a full table did not take, or gave up for", .unit = "entries" };
+
+/* --- boot --- */
+
+static void forget_all(void)
+{
+	while (tables.first) {
+		struct sht_kept *t = tables.first;
+
+		tables.first = t->next;
+		free(t->name);
+		free(t);
+	}
+}
+
+static enum err declare(const struct table *decl)
+{
+	struct sht_kept *t = calloc(1, sizeof(*t)), **at = &tables.first;
+
+	if (!t)
+		return ERR_NOMEM;
+	t->name = strndup(decl->name.p, decl->name.len);
+	if (!t->name) {
+		free(t);
+		return ERR_NOMEM;
+	}
+	t->info = (struct sht_info){ .name = str_of(t->name), .key = decl->key, .value = decl->value, .ttl_ms = decl->ttl_ms, .max = decl->max };
+	while (*at)
+		at = &(*at)->next;
+	*at = t;
+	return OK;
+}
+
+enum err sht_declare(const struct program *p)
+{
+	enum err err = OK;
+
+	forget_all();
+	tables.owner = shm_owner_new("script.tables");
+	counter_register(&full);
+	for (const struct table *t = p->tables; t && !err; t = t->next)
+		err = declare(t);
+	return err;
+}
+
+static struct shared *shared_new(int64_t max)
+{
+	uint32_t       chains = LEAST_CHAINS;
+	struct shared *t;
+
+	while (chains < MOST_CHAINS && chains < max)
+		chains *= 2;
+	t = shm_zalloc(tables.owner, sizeof(*t) + chains * sizeof(t->chain[0]));
+	if (!t)
+		return NULL;
+	random_bytes(&t->hash, sizeof(t->hash));
+	t->mask = chains - 1;
+	for (unsigned i = 0; i < STRIPES; i++)
+		lock_init(&t->lock[i], RANK_MODULE);
+	return t;
+}
+
+enum err sht_start(char *why, size_t cap)
+{
+	for (struct sht_kept *k = tables.first; k; k = k->next) {
+		k->t = shared_new(k->info.max);
+		if (!k->t) {
+			snprintf(why, cap, "no shared memory for table `%s`: raise `memory_limit`, or lower its max", k->name);
+			return ERR_NOMEM;
+		}
+	}
+	return OK;
+}
+
+struct sht_kept *sht_find(struct str name)
+{
+	for (struct sht_kept *k = tables.first; k; k = k->next)
+		if (str_is(name, k->name))
+			return k;
+	return NULL;
+}
+
+struct sht_kept *sht_at(size_t i)
+{
+	struct sht_kept *k = tables.first;
+
+	while (k && i--)
+		k = k->next;
+	return k;
+}
+
+struct sht_info sht_info(const struct sht_kept *k)
+{
+	struct sht_info i = k->info;
+
+	i.count = k->t ? atomic_load(&k->t->count) : 0;
+	return i;
+}
+
+/* --- chains --- */
+
+static bool is_over(const struct entry *e, uint64_t now_ms)
+{
+	return e->until_ms && e->until_ms <= now_ms;
+}
+
+static struct lock *lock_of(struct shared *t, uint32_t chain)
+{
+	return &t->lock[chain % STRIPES];
+}
+
+static uint32_t chain_of(const struct shared *t, struct str key)
+{
+	return (uint32_t)hash_str(&t->hash, key) & t->mask;
+}
+
+static void unlink_locked(struct shared *t, struct entry **at)
+{
+	struct entry *e = *at;
+
+	*at = e->next;
+	atomic_fetch_sub(&t->count, 1);
+	shm_free(e);
+}
+
+/* The live entry of that key, what is over on the way to it taken out; where its pointer is, *at NULL: there is none. */
+static struct entry **find_locked(struct shared *t, uint32_t chain, struct str key)
+{
+	struct entry **at = &t->chain[chain];
+	uint64_t       now = clock_ms();
+
+	while (*at) {
+		struct entry *e = *at;
+
+		if (is_over(e, now)) {
+			unlink_locked(t, at);
+			continue;
+		}
+		if (e->key_len == key.len && memcmp(e->bytes, key.p, key.len) == 0)
+			break;
+		at = &e->next;
+	}
+	return at;
+}
+
+static void link_locked(struct shared *t, uint32_t chain, struct entry *e)
+{
+	e->next = t->chain[chain];
+	t->chain[chain] = e;
+	atomic_fetch_add(&t->count, 1);
+}
+
+/* Take out what is over; the least time that an entry left has. */
+static uint64_t sweep_chain(struct shared *t, uint32_t chain)
+{
+	uint64_t now = clock_ms(), least = UINT64_MAX;
+
+	lock(lock_of(t, chain));
+	for (struct entry **at = &t->chain[chain]; *at;) {
+		if (is_over(*at, now)) {
+			unlink_locked(t, at);
+			continue;
+		}
+		if ((*at)->until_ms && (*at)->until_ms < least)
+			least = (*at)->until_ms;
+		at = &(*at)->next;
+	}
+	unlock(lock_of(t, chain));
+	return least;
+}
+
+static void give_up(struct shared *t, uint32_t chain, uint64_t until_ms)
+{
+	lock(lock_of(t, chain));
+	for (struct entry **at = &t->chain[chain]; *at; at = &(*at)->next)
+		if ((*at)->until_ms == until_ms) {
+			unlink_locked(t, at);
+			break;
+		}
+	unlock(lock_of(t, chain));
+}
+
+/* Some of what is over; of a full table also the entry nearest to its end among those seen. */
+static void make_room(struct sht_kept *k)
+{
+	struct shared *t = k->t;
+	bool           was_full = atomic_load(&t->count) >= k->info.max;
+	uint32_t       n = was_full ? SWEEP_FULL : SWEEP, chain = atomic_fetch_add(&t->hand, n), nearest = 0;
+	uint64_t       least = UINT64_MAX;
+
+	for (uint32_t seen = 0; seen <= t->mask && (seen < n || (was_full && least == UINT64_MAX && k->info.ttl_ms && atomic_load(&t->count) >= k->info.max)); seen++) {
+		uint64_t until = sweep_chain(t, (chain + seen) & t->mask);
+
+		if (until < least) {
+			least = until;
+			nearest = (chain + seen) & t->mask;
+		}
+	}
+	if (atomic_load(&t->count) < k->info.max || least == UINT64_MAX)
+		return;
+	counter_inc(&full);
+	give_up(t, nearest, least);
+}
+
+static bool has_room(struct sht_kept *k)
+{
+	make_room(k);
+	if (atomic_load(&k->t->count) < k->info.max) {
+		k->told_full = false;
+		return true;
+	}
+	counter_inc(&full);
+	if (!k->told_full)
+		log_warn(NULL, "table is full table=%s max=%lld", k->name, (long long)k->info.max);
+	k->told_full = true;
+	return false;
+}
+
+/* --- entries --- */
+
+struct str sht_key(struct arena *a, const struct value *v)
+{
+	struct str s;
+
+	if (v->type == T_NULL || v->type == T_LIST || v->type == T_RECORD || v->type == T_REGEX)
+		return STR_NONE;
+	s = value_text(a, v);
+	return s.p && s.len <= SHT_MOST_KEY ? s : STR_NONE;
+}
+
+/* The bytes of a value besides its number; false: it cannot be kept. */
+static bool value_bytes(const struct value *v, struct str *out)
+{
+	*out = STR_NONE;
+	switch (v->type) {
+	case T_BOOL: case T_INT: case T_DURATION: case T_SIZE:
+		return true;
+	case T_STR: case T_URI:
+		*out = v->u.s;
+		return out->len <= SHT_MOST_VALUE;
+	case T_IP: case T_CIDR:
+		*out = str_n((const char *)v->u.ip, sizeof(*v->u.ip));
+		return true;
+	default:
+		return false;
+	}
+}
+
+static struct entry *entry_new(const struct sht_kept *k, struct str key, const struct value *v, struct str bytes)
+{
+	struct entry *e = shm_alloc(tables.owner, sizeof(*e) + key.len + bytes.len);
+
+	if (!e)
+		return NULL;
+	*e = (struct entry){
+		.until_ms = k->info.ttl_ms ? clock_ms() + (uint64_t)k->info.ttl_ms : 0, .type = (uint8_t)v->type, .prefix = v->prefix,
+		.key_len = (uint16_t)key.len, .len = (uint16_t)bytes.len,
+		.number = v->type == T_BOOL ? v->u.b : v->type == T_INT || v->type == T_DURATION || v->type == T_SIZE ? v->u.i : 0,
+	};
+	memcpy(e->bytes, key.p, key.len);
+	if (bytes.len)
+		memcpy(e->bytes + key.len, bytes.p, bytes.len);
+	return e;
+}
+
+/* The entry's value; text and addresses point into it. *ip is room for an address. */
+static struct value entry_value(const struct entry *e, struct addr *ip)
+{
+	struct value v = { .type = (enum vtype)e->type, .prefix = e->prefix };
+
+	switch (v.type) {
+	case T_BOOL:
+		v.u.b = e->number;
+		break;
+	case T_STR: case T_URI:
+		v.u.s = str_n(e->bytes + e->key_len, e->len);
+		break;
+	case T_IP: case T_CIDR:
+		memcpy(ip, e->bytes + e->key_len, sizeof(*ip));
+		v.u.ip = ip;
+		break;
+	default:
+		v.u.i = e->number;
+		break;
+	}
+	return v;
+}
+
+/* From the copy made under the lock into the run's own memory. */
+static enum err to_arena(struct arena *a, struct value *v)
+{
+	struct addr *ip;
+
+	if (v->type == T_STR || v->type == T_URI) {
+		v->u.s = arena_dup(a, v->u.s);
+		return v->u.s.p ? OK : ERR_NOMEM;
+	}
+	if (v->type != T_IP && v->type != T_CIDR)
+		return OK;
+	ip = ARENA_NEW(a, struct addr);
+	if (!ip)
+		return ERR_NOMEM;
+	*ip = *v->u.ip;
+	v->u.ip = ip;
+	return OK;
+}
+
+enum err sht_get(struct sht_kept *k, struct arena *a, struct str key, struct value *out)
+{
+	uint32_t     chain = chain_of(k->t, key);
+	char         room[SHT_MOST_VALUE];
+	struct addr  ip;
+	struct value v = V_NULL;
+	struct entry *e;
+
+	lock(lock_of(k->t, chain));
+	e = *find_locked(k->t, chain, key);
+	if (e)
+		v = entry_value(e, &ip);
+	if (v.type == T_STR || v.type == T_URI) {
+		memcpy(room, v.u.s.p, v.u.s.len);
+		v.u.s.p = room;
+	}
+	unlock(lock_of(k->t, chain));
+	if (to_arena(a, &v))
+		return ERR_NOMEM;
+	*out = v;
+	return OK;
+}
+
+static void remove_key(struct shared *t, struct str key)
+{
+	uint32_t       chain = chain_of(t, key);
+	struct entry **at;
+
+	lock(lock_of(t, chain));
+	at = find_locked(t, chain, key);
+	if (*at)
+		unlink_locked(t, at);
+	unlock(lock_of(t, chain));
+}
+
+static bool is_there(struct shared *t, struct str key)
+{
+	uint32_t chain = chain_of(t, key);
+	bool     yes;
+
+	lock(lock_of(t, chain));
+	yes = *find_locked(t, chain, key);
+	unlock(lock_of(t, chain));
+	return yes;
+}
+
+enum err sht_set(struct sht_kept *k, struct str key, const struct value *v)
+{
+	struct shared *t = k->t;
+	uint32_t       chain = chain_of(t, key);
+	struct entry  *e, **old;
+	struct str     bytes;
+
+	if (v->type == T_NULL) {
+		remove_key(t, key);
+		return OK;
+	}
+	if (!value_bytes(v, &bytes))
+		return ERR_UNSUPPORTED;
+	if (!is_there(t, key) && !has_room(k))
+		return ERR_LIMIT;
+	e = entry_new(k, key, v, bytes);
+	if (!e)
+		return ERR_NOMEM;
+	lock(lock_of(t, chain));
+	old = find_locked(t, chain, key);
+	if (*old)
+		unlink_locked(t, old);
+	link_locked(t, chain, e);
+	unlock(lock_of(t, chain));
+	return OK;
+}
+
+/* ERR_NOT_FOUND: there is none. */
+static enum err add_locked(struct shared *t, uint32_t chain, struct str key, int64_t by, int64_t *out)
+{
+	struct entry *e = *find_locked(t, chain, key);
+	int64_t       sum;
+
+	if (!e)
+		return ERR_NOT_FOUND;
+	if (e->type != T_INT || __builtin_add_overflow(e->number, by, &sum))
+		return ERR_UNSUPPORTED;
+	*out = e->number = sum;
+	return OK;
+}
+
+static enum err add_to(struct shared *t, struct str key, int64_t by, int64_t *out)
+{
+	uint32_t chain = chain_of(t, key);
+	enum err err;
+
+	lock(lock_of(t, chain));
+	err = add_locked(t, chain, key, by, out);
+	unlock(lock_of(t, chain));
+	return err;
+}
+
+enum err sht_add(struct sht_kept *k, struct str key, int64_t by, int64_t *out)
+{
+	struct value  first = value_int(by);
+	uint32_t      chain = chain_of(k->t, key);
+	enum err      err = add_to(k->t, key, by, out);
+	struct entry *e;
+
+	if (err != ERR_NOT_FOUND)
+		return err;
+	*out = by;
+	if (!has_room(k))
+		return ERR_LIMIT;
+	e = entry_new(k, key, &first, STR_NONE);
+	if (!e)
+		return ERR_NOMEM;
+	lock(lock_of(k->t, chain));
+	err = add_locked(k->t, chain, key, by, out);	/* another process may have been quicker */
+	if (err == ERR_NOT_FOUND) {
+		link_locked(k->t, chain, e);
+		e = NULL;
+		err = OK;
+	}
+	unlock(lock_of(k->t, chain));
+	shm_free(e);
+	return err;
+}
+
+/* --- all of them --- */
+
+/* The handler runs under the lock of the chain: it copies and returns. */
+static unsigned each_of_chain(struct shared *t, uint32_t chain, void (*fn)(void *arg, struct str key, const struct value *v, int64_t left_ms), void *arg)
+{
+	uint64_t now = clock_ms();
+	unsigned n = 0;
+
+	lock(lock_of(t, chain));
+	for (const struct entry *e = t->chain[chain]; e; e = e->next) {
+		struct addr  ip;
+		struct value v;
+
+		if (is_over(e, now))
+			continue;
+		v = entry_value(e, &ip);
+		fn(arg, str_n(e->bytes, e->key_len), &v, e->until_ms ? (int64_t)(e->until_ms - now) : -1);
+		n++;
+	}
+	unlock(lock_of(t, chain));
+	return n;
+}
+
+uint32_t sht_each(struct sht_kept *k, uint32_t from, unsigned most,
+		    void (*fn)(void *arg, struct str key, const struct value *v, int64_t left_ms), void *arg)
+{
+	unsigned n = 0;
+
+	for (; from <= k->t->mask && n < most; from++)
+		n += each_of_chain(k->t, from, fn, arg);
+	return from <= k->t->mask ? from : 0;
+}

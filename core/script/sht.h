@@ -1,0 +1,42 @@
+#pragma once
+/* The tables of scripts: `table NAME { key: ip; ttl: 5m; max: 10000; }`. They lie in shared memory, are seen by all processes alike and outlive any of
+ * them; a new life of shared memory starts with empty ones.
+ *
+ * An entry whose time is over is not seen any more; its memory is taken back when its chain is next walked, and by every new entry a
+ * little. A full table with a ttl gives up the entry that is nearest to its end, one without a ttl takes no new ones. */
+#include "module/module.h"
+
+struct program;
+struct sht_kept;	/* boot lifetime, the same in every process */
+
+enum { SHT_MOST_KEY = 1024, SHT_MOST_VALUE = 4096 };	/* bytes */
+
+/* Boot: the tables of that program from now on. */
+MUST_CHECK enum err sht_declare(const struct program *p);
+/* Supervisor, shared memory exists: make them, empty. `why` is a sentence. */
+MUST_CHECK enum err sht_start(char *why, size_t cap);
+struct sht_kept *sht_find(struct str name);	/* NULL: none */
+struct sht_kept *sht_at(size_t i);		/* NULL past the end */
+
+/* A value as a key; .p NULL: it cannot be one (too long, null, list), or no memory. */
+MUST_CHECK struct str sht_key(struct arena *a, const struct value *v);
+/* Null where there is none. Text is copied into the arena. ERR_NOMEM. */
+MUST_CHECK enum err sht_get(struct sht_kept *t, struct arena *a, struct str key, struct value *out);
+/* Null removes. Its time starts anew. ERR_LIMIT: the table is full; ERR_UNSUPPORTED: no such value can be kept, or it is too long; ERR_NOMEM. */
+MUST_CHECK enum err sht_set(struct sht_kept *t, struct str key, const struct value *v);
+/* In one step for all processes; what is not there is 0. The entry keeps its end: a count of the last minute ends with its minute. *out is the new
+ * value, also with ERR_LIMIT (full: nothing is kept). ERR_UNSUPPORTED: the value there is no int, or it would not fit. */
+MUST_CHECK enum err sht_add(struct sht_kept *t, struct str key, int64_t by, int64_t *out);
+
+extern const struct mod_command sht_commands[];	/* of the control channel, sht_command.c */
+
+/* For the commands. */
+struct sht_info {
+	struct str name;
+	enum vtype key, value;
+	int64_t    ttl_ms, max, count;
+};
+struct sht_info sht_info(const struct sht_kept *t);
+/* Calls fn for each live entry from that chain on, until `most` have been seen at the end of a chain. Where to go on, 0: that was all. */
+uint32_t sht_each(struct sht_kept *t, uint32_t from, unsigned most,
+		    void (*fn)(void *arg, struct str key, const struct value *v, int64_t left_ms), void *arg);

@@ -1,0 +1,228 @@
+/* Tables over the control channel: core.tables, core.table_list, core.sht_set, core.table_remove. */
+#include "base/json.h"
+#include "module/module.h"
+#include "script/sht.h"
+
+enum { PORTION = 500 };	/* entries of one answer */
+
+static enum err done(const struct json_out *o, struct str *result)
+{
+	*result = json_done(o);
+	return result->p ? OK : ERR_NOMEM;
+}
+
+static enum err fail(struct arena *a, enum err err, struct str *result, const char *what, struct str text)
+{
+	*result = arena_printf(a, "%s \"" STR_FMT "\"", what, STR_ARG(str_to(text, 80)));
+	return err;
+}
+
+static enum err cmd_tables(struct arena *a, struct str params, struct str *result)
+{
+	struct json_out          o = json_into(a);
+	const struct sht_kept *t;
+
+	(void)params;
+	json_open_list(&o, NULL);
+	for (size_t i = 0; (t = sht_at(i)); i++) {
+		struct sht_info info = sht_info(t);
+
+		json_open_object(&o, NULL);
+		json_put_text(&o, "table", info.name);
+		json_put_int(&o, "entries", info.count);
+		json_put_int(&o, "max", info.max);
+		json_put_text(&o, "key", str_of(vtype_name(info.key)));
+		json_put_text(&o, "value", info.value == T_ANY ? STR("any") : str_of(vtype_name(info.value)));
+		json_put_int(&o, "ttl_s", info.ttl_ms / 1000);
+		json_close_object(&o);
+	}
+	json_close_list(&o);
+	return done(&o, result);
+}
+
+/* --- one table --- */
+
+struct asked {
+	struct json       *params;
+	struct sht_kept *t;
+	struct sht_info  info;
+	struct str         key;		/* as it is kept; empty: none was given */
+};
+
+/* A text of the command line as a value of that type. */
+static bool value_of(struct arena *a, enum vtype t, struct str text, struct value *out)
+{
+	struct addr *ip;
+
+	*out = (struct value){ .type = t };
+	switch (t) {
+	case T_BOOL:
+		*out = value_bool(str_is(text, "true"));
+		return out->u.b || str_is(text, "false");
+	case T_INT:
+		return str_i64(text, &out->u.i);
+	case T_DURATION:
+		return !duration_parse(text, &out->u.i);
+	case T_SIZE:
+		return !size_parse(text, &out->u.i);
+	case T_IP: case T_CIDR:
+		ip = ARENA_NEW(a, struct addr);
+		out->u.ip = ip;
+		return ip && (t == T_IP ? !addr_parse(text, 0, ip) : !cidr_parse(text, ip, &out->prefix));
+	case T_ANY:
+		if (str_i64(text, &out->u.i))
+			out->type = T_INT;
+		else
+			*out = value_str(text);
+		return true;
+	default:
+		out->u.s = text;
+		return true;
+	}
+}
+
+/* False: *result says what is wrong. The caller owes json_free(q->params) in both cases. */
+static bool asked_for(struct arena *a, struct str params, struct asked *q, struct str *result)
+{
+	char         why[128];
+	struct value key;
+	struct str   name, text;
+
+	*q = (struct asked){ .params = json_read(params, why, sizeof(why)) };
+	name = json_text(json_get(q->params, "table"));
+	text = json_text(json_get(q->params, "key"));
+	q->t = sht_find(name);
+	if (!q->t) {
+		fail(a, ERR_NOT_FOUND, result, "no table", name);
+		return false;
+	}
+	q->info = sht_info(q->t);
+	if (!text.len)
+		return true;
+	q->key = value_of(a, q->info.key, text, &key) ? sht_key(a, &key) : STR_NONE;
+	if (q->key.p)
+		return true;
+	fail(a, ERR_SYNTAX, result, q->info.key == T_IP ? "not an IP address:" : "not a key of this table:", text);
+	return false;
+}
+
+static void put_entry(void *arg, struct str key, const struct value *v, int64_t left_ms)
+{
+	struct json_out *o = arg;
+
+	json_open_object(o, NULL);
+	json_put_text(o, "key", key);
+	if (v->type == T_INT)
+		json_put_int(o, "value", v->u.i);
+	else if (v->type == T_BOOL)
+		json_put_bool(o, "value", v->u.b);
+	else
+		json_put_text(o, "value", value_text(o->arena, v));
+	if (left_ms >= 0)
+		json_put_int(o, "expires_s", (left_ms + 999) / 1000);
+	json_close_object(o);
+}
+
+struct one {
+	struct json_out *o;
+	struct str       key;
+};
+
+static void put_if(void *arg, struct str key, const struct value *v, int64_t left_ms)
+{
+	struct one *one = arg;
+
+	if (str_eq(key, one->key))
+		put_entry(one->o, key, v, left_ms);
+}
+
+static enum err cmd_list(struct arena *a, struct str params, struct str *result)
+{
+	struct json_out o = json_into(a);
+	struct asked    q;
+	struct one      one = { .o = &o };
+	enum err        err = ERR_NOT_FOUND;
+	int64_t         next;
+
+	if (asked_for(a, params, &q, result)) {
+		one.key = q.key;
+		next = json_int(json_get(q.params, "from"), 0);
+		json_open_object(&o, NULL);
+		json_open_list(&o, "entries");
+		next = sht_each(q.t, next > 0 && next <= UINT32_MAX ? (uint32_t)next : 0, q.key.p ? UINT32_MAX : PORTION, q.key.p ? put_if : put_entry,
+				  q.key.p ? (void *)&one : &o);
+		json_close_list(&o);
+		json_put_int(&o, "next", next);
+		json_close_object(&o);
+		err = done(&o, result);
+	}
+	json_free(q.params);
+	return err;
+}
+
+static enum err kept(struct arena *a, enum err err, struct str *result)
+{
+	switch (err) {
+	case OK:
+		*result = STR("{\"set\":1}");
+		return OK;
+	case ERR_LIMIT:
+		*result = STR("the table is full");
+		return err;
+	case ERR_UNSUPPORTED:
+		*result = arena_printf(a, "the value is too long: %d bytes at most", (int)SHT_MOST_VALUE);
+		return err;
+	default:
+		return err;
+	}
+}
+
+static enum err cmd_set(struct arena *a, struct str params, struct str *result)
+{
+	struct asked q;
+	struct value v;
+	struct str   text;
+	enum err     err = ERR_NOT_FOUND;
+
+	if (asked_for(a, params, &q, result)) {
+		text = json_text(json_get(q.params, "value"));
+		if (!q.key.p || json_kind(json_get(q.params, "value")) != JSON_IS_TEXT)
+			err = fail(a, ERR_SYNTAX, result, "table, key and value are wanted, for table", q.info.name);
+		else if (!value_of(a, q.info.value, text, &v))
+			err = fail(a, ERR_SYNTAX, result, vtype_name(q.info.value), text);
+		else
+			err = kept(a, sht_set(q.t, q.key, &v), result);
+	}
+	json_free(q.params);
+	return err;
+}
+
+static enum err cmd_remove(struct arena *a, struct str params, struct str *result)
+{
+	struct asked q;
+	struct value v = V_NULL;
+	enum err     err = ERR_NOT_FOUND;
+
+	if (asked_for(a, params, &q, result)) {
+		if (!q.key.p)
+			err = fail(a, ERR_SYNTAX, result, "a key is wanted, for table", q.info.name);
+		else
+			err = sht_get(q.t, a, q.key, &v);
+		if (!err && v.type == T_NULL)
+			err = fail(a, ERR_NOT_FOUND, result, "no such key:", q.key);
+		else if (!err)
+			err = sht_set(q.t, q.key, &(struct value){ .type = T_NULL });
+		if (!err)
+			*result = STR("{\"removed\":1}");
+	}
+	json_free(q.params);
+	return err;
+}
+
+const struct mod_command sht_commands[] = {
+	{ "tables", cmd_tables, "the tables of the script" },
+	{ "table_list", cmd_list, "entries of {\"table\"}, from chain {\"from\"} on, or of one {\"key\"}" },
+	{ "table_set", cmd_set, "{\"table\", \"key\", \"value\"}: texts" },
+	{ "table_remove", cmd_remove, "{\"table\", \"key\"}" },
+	{ 0 },
+};
