@@ -258,22 +258,25 @@ static enum err find_peer(const struct flow *to, const struct addr *peer, size_t
 	return err;
 }
 
-static enum err find_id(uint64_t id, size_t bytes, struct hit *out)
+/* Ids come from far, too (our Via in a stateless request): whoever makes one up reaches nobody but himself. */
+static enum err find_id(uint64_t id, const struct addr *peer, size_t bytes, struct hit *out)
 {
 	struct chain *c = chain_of_id(id);
+	struct entry *e;
 	enum err      err;
 
 	if (!c)
 		return ERR_NOT_FOUND;
 	lock(&c->lock);
-	err = hit_locked(find_id_locked(c, id), bytes, out);
+	e = find_id_locked(c, id);
+	err = hit_locked(e && addr_ip_eq(&e->peer, peer) ? e : NULL, bytes, out);
 	unlock(&c->lock);
 	return err;
 }
 
 enum err directory_find(const struct flow *to, size_t bytes, struct hit *out)
 {
-	enum err    err = to->conn ? find_id(to->conn, bytes, out) : find_peer(to, &to->peer, bytes, out);
+	enum err    err = to->conn ? find_id(to->conn, &to->peer, bytes, out) : find_peer(to, &to->peer, bytes, out);
 	struct addr peer = to->peer;
 
 	if (err != ERR_NOT_FOUND || !to->port)

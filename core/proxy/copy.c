@@ -12,6 +12,10 @@ void copy_write(const struct copy *c, struct str branch_id, struct buf *out)
 	via_write(c->via, branch_id, &fields);
 	buf_ch(&fields, '.');
 	buf_hex64(&fields, c->r->loop_hash);
+	if (!c->r->t && c->r->from.conn) {	/* nobody will remember which connection the answer belongs to (§18.2.2) */
+		BUF_LIT(&fields, ";conn=");
+		buf_hex64(&fields, c->r->from.conn);
+	}
 	BUF_LIT(&fields, "\r\n");
 	if (c->r->record_route)
 		record_route_write(c->r->from.via, c->via, c->secure, &fields);

@@ -173,6 +173,24 @@ static bool came_from(struct str branch, const struct via *next)
 	return str_ieq(str_n(branch.p + MAGIC + HALF, HALF), buf_str(&proof));
 }
 
+/* The connection that the request came by, noted in our Via; 0: none. The directory sees to it that its peer is the one of the next Via. */
+static uint64_t conn_of(const struct via *ours)
+{
+	struct str text;
+	uint64_t   conn = 0;
+
+	if (!param_find(ours->params, "conn", &text) || text.len != 2 * sizeof(conn))
+		return 0;
+	for (size_t i = 0; i < text.len; i++) {
+		char c = ch_lower(text.p[i]);
+
+		if (!ch_digit(c) && (c < 'a' || c > 'f'))
+			return 0;
+		conn = conn << 4 | (uint64_t)(ch_digit(c) ? c - '0' : c - 'a' + 10);
+	}
+	return conn;
+}
+
 /* Where the next Via says: received and rport are always in it, since the request came through here (§16.7, §18.2.2). */
 static bool response_hop(struct request *r, const struct via *via, struct flow *to)
 {
@@ -192,6 +210,7 @@ void forward_response(struct request *r)
 {
 	const struct via *via = msg_via1(&r->msg);
 	struct str        branch = via ? via->branch : STR_NONE;
+	uint64_t          conn = via ? conn_of(via) : 0;
 	struct flow       to;
 	struct buf        out;
 
@@ -204,6 +223,8 @@ void forward_response(struct request *r)
 		counter_inc(&count_strays);
 		return;
 	}
+	if (transport_reliable(to.via->transport))
+		to.conn = conn;
 	out = net_reserve();
 	msg_write(&r->msg, &out);
 	net_commit(&to, buf_ok(&out) ? out.len : 0);

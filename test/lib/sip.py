@@ -296,12 +296,14 @@ class Phone:
 
 
 def free_port(host="127.0.0.1"):
-    """A UDP port nobody has now, out of the range that the kernel gives to other sockets by itself."""
+    """A port nobody has now, for UDP and TCP, out of the range that the kernel gives to other sockets by itself."""
     for _ in range(200):
         port = random.randrange(20000, 30000, 2)
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as s:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as s, socket.socket(family, socket.SOCK_STREAM) as t:
             try:
                 s.bind((host, port))
+                t.bind((host, port))
             except OSError:
                 continue
             return port

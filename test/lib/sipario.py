@@ -76,9 +76,9 @@ def children(pid):
 
 
 class Server:
-    """script: the text of a script of its own; without one it is etc/sipario.cfg. settings: more lines, put at the end of it."""
+    """script: the text of a script of its own; without one it is etc/sipario.cfg. settings: more lines, put at the end of it. tcp: listens there, too."""
 
-    def __init__(self, bench, script=None, settings="", host="127.0.0.1", workers=2, database=True, start=True, ready=20):
+    def __init__(self, bench, script=None, settings="", host="127.0.0.1", tcp=False, workers=2, database=True, start=True, ready=20):
         self.bench, self.host, self.port = bench, host, sip.free_port(host)
         self.here = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self.address = (host, self.port)
@@ -95,7 +95,7 @@ class Server:
             consts = {}
         self.consts = [x for k, v in consts.items() for x in ("-D", f"{k}={v}")]
         with open(self.file, "w") as f:
-            f.write(text + f"\nworkers {workers};\n" + settings)
+            f.write(text + f"\nworkers {workers};\n" + (f"listen tcp:{self.here};\n" if tcp else "") + settings)
         bench.keep(self)
         if start:
             self.start(ready)
