@@ -3,6 +3,7 @@ import hashlib
 import os
 import random
 import re
+import select
 import socket
 import time
 
@@ -129,6 +130,7 @@ class Request:
 
 class Phone:
     """user@domain at an own UDP port, in front of `server`, an (address, port)."""
+    transport, rport = "UDP", ";rport"
 
     def __init__(self, server, user="alice", domain="example.org", password=None, host=None, port=0, algorithm=None):
         self.v6 = ":" in server[0]
@@ -196,7 +198,7 @@ class Phone:
         branch, call_id = branch or "z9hG4bK" + token(12), call_id or token() + "@test"
         from_, to = from_ or f"<{self.aor}>;tag={token(6)}", to or f"<{uri}>"
         body = body.encode() if isinstance(body, str) else body
-        lines = [f"{method} {uri} SIP/2.0", f"Via: SIP/2.0/UDP {self.here};rport;branch={branch}", f"Max-Forwards: {max_forwards}", f"From: {from_}", f"To: {to}",
+        lines = [f"{method} {uri} SIP/2.0", f"Via: SIP/2.0/{self.transport} {self.here}{self.rport};branch={branch}", f"Max-Forwards: {max_forwards}", f"From: {from_}", f"To: {to}",
                  f"Call-ID: {call_id}", f"CSeq: {cseq} {method}"]
         lines += [f"Route: {r}" for r in routes]
         lines += [f"{n}: {v}" for n, v in headers]
@@ -293,6 +295,76 @@ class Phone:
     def callee_dialog(self, invite):
         to = invite.get("To") + ";tag=" + hashlib.md5((invite.get("Call-ID") + self.here).encode()).hexdigest()[:8]
         return Dialog(self, invite.get("Call-ID"), to, invite.get("From"), invite.contact_uri(), invite.all("Record-Route"), 100)
+
+
+class TcpPhone(Phone):
+    """The same over TCP: a connection to the server, and a socket that listens at the port of its Via and Contact."""
+    transport, rport = "TCP", ""
+
+    def __init__(self, server, *a, **kw):
+        super().__init__(server, *a, **kw)
+        self.sock.close()
+        family = socket.AF_INET6 if self.v6 else socket.AF_INET
+        self.sock = socket.socket(family, socket.SOCK_STREAM)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.sock.bind((self.host, self.port))
+        self.sock.listen(5)
+        self.contact += ";transport=tcp"
+        self.streams, self.pongs = {}, 0
+        self.connect()
+
+    def connect(self):
+        self.conn = socket.create_connection(self.server, timeout=5)
+        self.streams[self.conn] = b""
+
+    def drop(self):
+        """Lose the connection to the server."""
+        self.streams.pop(self.conn)
+        self.conn.close()
+
+    def close(self):
+        for s in self.streams:
+            s.close()
+        super().close()
+
+    def _receive(self, seconds):
+        ready = select.select([self.sock, *self.streams], [], [], max(seconds, 0.001))[0]
+        for s in ready:
+            if s is self.sock:
+                self.streams[s.accept()[0]] = b""
+                continue
+            data = s.recv(65536)
+            if not data:
+                self.streams.pop(s).strip()
+                s.close()
+                continue
+            self.streams[s] = self._cut(s, self.streams[s] + data)
+        return bool(ready)
+
+    def _cut(self, s, data):
+        """Messages go to the inbox; the rest is returned."""
+        while data:
+            if data.startswith(b"\r\n"):
+                data, self.pongs = data[2:], self.pongs + 1
+                continue
+            head, end, rest = data.partition(b"\r\n\r\n")
+            n = int(re.search(rb"(?im)^content-length: *(\d+)", head).group(1)) if end else 0
+            if not end or len(rest) < n:
+                return data
+            self.inbox.append(Message(head + end + rest[:n], s))
+            data = rest[n:]
+        return data
+
+    def send(self, raw, to=None):
+        """`to`: the connection that a request came by."""
+        (to if to in self.streams else self.conn).sendall(raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape"))
+
+    def closed(self, seconds=3):
+        """Does the server close our connection?"""
+        end = time.monotonic() + seconds
+        while self.conn in self.streams and time.monotonic() < end:
+            self._receive(0.1)
+        return self.conn not in self.streams
 
 
 def free_port(host="127.0.0.1"):
