@@ -6,7 +6,7 @@
 #include "proxy/request.h"
 #include "shm/counter.h"
 
-enum { MODULE_ABI = 1 };
+enum { MODULE_ABI = 2 };	/* changes with any struct of this header */
 
 /* --- parameters: module NAME { name = value; } --- */
 enum param_type {
