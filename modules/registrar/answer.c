@@ -57,7 +57,7 @@ static size_t bound_of(const struct msg *m, const struct binding *list)
 {
 	struct msg_values it = msg_values(m, H_PATH);
 	struct str        value;
-	size_t            bytes = 256;
+	size_t            bytes = 256 + registrar_cfg.service_route.len;
 
 	for (const struct binding *b = list; b; b = b->next)
 		bytes += b->contact.len + b->instance.len + 128;
@@ -94,6 +94,11 @@ struct str answer_headers(struct request *r, const struct registration *reg, con
 	BUF_LIT(&out, "\r\n");
 	if (reg->path)
 		path_write(&r->msg, &out);
+	if (registrar_cfg.service_route.len) {
+		BUF_LIT(&out, "Service-Route: ");
+		buf_add(&out, registrar_cfg.service_route);
+		BUF_LIT(&out, "\r\n");
+	}
 	if (reg->outbound)
 		BUF_LIT(&out, "Require: outbound\r\n");	/* RFC 5626 §6 */
 	return buf_ok(&out) ? buf_str(&out) : STR_NONE;

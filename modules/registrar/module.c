@@ -4,12 +4,18 @@
 
 struct registrar_cfg registrar_cfg;
 
+static const char *const path_choices[] = { [PATH_ACCEPT] = "accept", [PATH_REFUSE] = "refuse", NULL };
+
 static const struct mod_param params[] = {
 	{ "max_contacts", P_INT, &registrar_cfg.max_contacts, "10", 1, 1000, NULL, "contacts that one user may have", true },
 	{ "min_expires", P_SECONDS, &registrar_cfg.min_expires_s, "60s", 1, 3600, NULL,
 	  "who asks for less gets 423 (RFC 3261 §10.3 step 7)", true },
 	{ "max_expires", P_SECONDS, &registrar_cfg.max_expires_s, "1h", 60, 31536000, NULL, "who asks for more gets this", true },
 	{ "default_expires", P_SECONDS, &registrar_cfg.default_expires_s, "1h", 60, 31536000, NULL, "who does not ask gets this, within the two above", true },
+	{ "path_unasked", P_CHOICE, &registrar_cfg.path_unasked, "accept", 0, 0, path_choices,
+	  "a Path from a phone that does not say that it knows Path: kept, or refused with 420 (RFC 3327 §5.3)", true },
+	{ "service_route", P_STR, &registrar_cfg.service_route, "\"\"", 0, 0, NULL,
+	  "the route that a phone's own requests shall take, told in the 200 (RFC 3608): \"<sip:edge.example.org;lr>\"", true },
 	{ 0 }
 };
 
@@ -35,12 +41,29 @@ static struct counter *counters[] = {
 	&registrar_saved, &registrar_refused, &registrar_unavailable, &registrar_found, &registrar_not_found, NULL
 };
 
+/* Service-Route = sr-value *( COMMA sr-value ), each a name-addr (RFC 3608 §4.1); loose routers, or nothing would come of it (§6.1). */
+static bool is_service_route(struct str text)
+{
+	struct str       value;
+	struct name_addr na;
+
+	while (value_next(&text, &value))
+		if (name_addr_parse(value, &na) || !na.brackets || !uri_param(&na.uri, "lr", NULL))
+			return false;
+	return true;
+}
+
 static enum err configure(char *why)
 {
-	if (registrar_cfg.min_expires_s <= registrar_cfg.max_expires_s)
-		return OK;
-	snprintf(why, 256, "min_expires must not be longer than max_expires");
-	return ERR_LIMIT;
+	if (registrar_cfg.min_expires_s > registrar_cfg.max_expires_s) {
+		snprintf(why, 256, "min_expires must not be longer than max_expires");
+		return ERR_LIMIT;
+	}
+	if (registrar_cfg.service_route.len && !is_service_route(registrar_cfg.service_route)) {
+		snprintf(why, 256, "service_route must be a list of addresses like <sip:edge.example.org;lr>");
+		return ERR_SYNTAX;
+	}
+	return OK;
 }
 
 static enum err start(char *why)

@@ -46,6 +46,19 @@ static bool read_require(struct request *r, struct refusal *no)
 	return refuse_with(no, 420, arena_printf(&r->arena, "Unsupported: " STR_FMT "\r\n", STR_ARG(buf_str(&unknown))));
 }
 
+static bool has_option(const struct msg *m, const char *option)
+{
+	return msg_has_token(m, H_SUPPORTED, option) || msg_has_token(m, H_REQUIRE, option);
+}
+
+/* RFC 3327 §5.3: somebody on the way has put a Path in for a phone that may not know what that is. */
+static bool path_allowed(struct request *r, struct refusal *no)
+{
+	if (registrar_cfg.path_unasked == PATH_ACCEPT || !r->msg.first[H_PATH] || has_option(&r->msg, "path"))
+		return true;
+	return refuse_with(no, 420, STR("Unsupported: path\r\n"));
+}
+
 /* Step 5 */
 static bool read_aor(struct request *r, struct location_save *s, struct refusal *no)
 {
@@ -90,11 +103,6 @@ static struct str read_path(struct request *r)
 	while (all.p && msg_values_next(&it, &value))
 		all = all.len ? arena_printf(&r->arena, STR_FMT ", " STR_FMT, STR_ARG(all), STR_ARG(value)) : value;
 	return all;
-}
-
-static bool has_option(const struct msg *m, const char *option)
-{
-	return msg_has_token(m, H_SUPPORTED, option) || msg_has_token(m, H_REQUIRE, option);
 }
 
 /* May this be done by RFC 5626? Only where the first hop keeps the flow: it is us, or it says `ob` in its Path (§6). */
@@ -220,7 +228,7 @@ bool registration_read(struct request *r, int64_t now_unix, struct registration 
 	*out = (struct registration){ .fetch = !n, .path = has_option(&r->msg, "path") };
 	if (!cseq)
 		return refuse(no, 400, NULL);
-	if (!read_require(r, no) || !read_aor(r, s, no))
+	if (!read_require(r, no) || !path_allowed(r, no) || !read_aor(r, s, no))
 		return false;
 	s->call_id = msg_call_id(&r->msg);
 	s->cseq = cseq->num;

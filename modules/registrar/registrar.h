@@ -3,8 +3,11 @@
 #include "module/module.h"
 #include "module/services.h"
 
+enum { PATH_ACCEPT, PATH_REFUSE };
 struct registrar_cfg {
 	int64_t  max_contacts;
+	int      path_unasked;	/* PATH_… */
+	struct str service_route;	/* boot lifetime; empty: none */
 	uint32_t min_expires_s, max_expires_s, default_expires_s;
 	const struct location_service *location;
 };

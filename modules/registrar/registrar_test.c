@@ -253,6 +253,52 @@ TEST(a_register_is_read_by_the_steps_of_the_rfc)
 	}
 }
 
+TEST(path_without_support_is_the_operators_choice)
+{
+	static const struct { int choice; const char *more; unsigned status; } rows[] = {	/* RFC 3327 §5.3 */
+		{ PATH_ACCEPT, "Contact: <sip:a@1.1.1.1>\r\nPath: <sip:p;lr>\r\n", 200 },
+		{ PATH_REFUSE, "Contact: <sip:a@1.1.1.1>\r\nPath: <sip:p;lr>\r\n", 420 },
+		{ PATH_REFUSE, "Contact: <sip:a@1.1.1.1>\r\nSupported: path\r\nPath: <sip:p;lr>\r\n", 200 },
+		{ PATH_REFUSE, "Contact: <sip:a@1.1.1.1>\r\n", 200 },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		setup();
+		registrar_cfg.path_unasked = rows[i].choice;
+		reg(rows[i].more);
+		CHECK_ROW(status_is(rows[i].status), rows[i].more);
+		if (rows[i].status == 420)
+			CHECK(sent_has("Unsupported: path\r\n") && !w.saves);
+		teardown();
+	}
+}
+
+TEST(the_service_route_is_told_in_the_200)
+{
+	static const struct { const char *text; bool good; } rows[] = {	/* RFC 3608 §4.1, §6.3 */
+		{ "<sip:edge.example.org;lr>", true },
+		{ "<sip:edge.example.org;lr>, <sip:home.example.org;lr>", true },
+		{ "", true },
+		{ "sip:edge.example.org;lr", false },
+		{ "<sip:edge.example.org>", false },
+		{ "<sip:edge.example.org;lr>,", false },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char why[256];
+
+		setup();
+		registrar_cfg.service_route = str_of(rows[i].text);
+		CHECK_ROW(!module.configure(why) == rows[i].good, rows[i].text);
+		if (rows[i].good) {
+			reg("Contact: <sip:a@1.1.1.1>\r\n");
+			CHECK_ROW(status_is(200) && !strstr(w.sent, "Service-Route: ") == !rows[i].text[0], rows[i].text);
+			CHECK_ROW(!rows[i].text[0] || sent_has(rows[i].text), rows[i].text);
+		}
+		teardown();
+	}
+}
+
 TEST(a_flood_of_unknown_extensions_is_told_some_of_them)
 {
 	char more[4096] = "Require: x";
