@@ -56,6 +56,16 @@ bool is_secure(struct str uri);
  * §5.3.3). The field is taken off: each copy gets its own. */
 void breadth_take(struct request *r);
 
+/* --- ring.c --- */
+const struct ring_policy *ring_policy(void);
+/* The target set in the order in which it shall ring, in the request's arena; *count of them. Without targets it is the Request-URI. NULL: no
+ * memory. */
+MUST_CHECK const struct target **ring_order(struct request *r, size_t *count);
+/* The end of the group that begins at `at`. */
+size_t ring_group_end(const struct target **order, size_t at, size_t count);
+/* Replace the target set by the contacts of a 3xx (§16.7 step 4, §8.1.3.4) that have not been tried. False: there are none. */
+bool ring_recurse(struct request *r, struct str answer, const struct target **tried, size_t count);
+
 /* --- loop.c --- */
 enum { SECOND_PART_BYTES = 17 };	/* ".0123456789abcdef" at the end of our branches */
 uint64_t loop_hash(struct msg *m);

@@ -1,15 +1,22 @@
-/* Transaction-stateful relaying (RFC 3261 §16.6): the target set becomes branches. */
+/* Transaction-stateful relaying (RFC 3261 §16.6): the target set becomes branches, all at once or one group after the other. */
+#include "base/clock.h"
 #include "proxy/internal.h"
 
 struct branch_plan;
 
-/* One request_relay() under way. Lives in the request's arena. */
+/* One request_relay() under way. Lives in the request's arena. Where there is more than one group it waits for the outcome of each, whether
+ * or not the script does; if the worker dies meanwhile, the transaction goes on with the group that rings. */
 struct relay {
 	struct request   *r;
 	struct relay     *next;		/* in the table of waiting runs */
 	struct relay_opts opts;
 	relay_done       *done;
 	void             *arg;
+	const struct target **order;	/* all targets */
+	size_t            at, count;	/* the first that has not been tried; how many */
+	uint64_t          ends_ms;	/* of the time that relay() was given; 0: never */
+	bool              waits;	/* for the outcome of a group */
+	bool              fresh;	/* no answer so far is worth keeping */
 	unsigned          open;		/* next hops still being asked for, and 1 while branches are being planned */
 	unsigned          forked;
 	unsigned          breadth;	/* still to be divided (RFC 5393 §5.3.3) */
@@ -49,19 +56,6 @@ static struct relay *wait_take(const struct trans *t, uint32_t run)
 	return NULL;
 }
 
-bool proxy_outcome(struct trans *t, uint32_t run)
-{
-	struct relay     *y = wait_take(t, run);
-	struct tm_outcome out;
-
-	if (!y)
-		return false;
-	tm_outcome(t, &y->r->arena, &out);
-	tm_unpark(t);
-	y->done(y->arg, &out);
-	return true;
-}
-
 /* What the caller of a request that could be sent nowhere is told. An own 503 would make it avoid this whole server, hence 500 (§16.7 step 6). */
 static void tell_failure(struct relay *y)
 {
@@ -83,6 +77,39 @@ static void tell_failure(struct relay *y)
 	y->done(y->arg, &out);
 }
 
+static void fork_group(struct relay *y);
+
+static bool is_grouped(const struct relay *y)
+{
+	return ring_policy()->ring != RING_PARALLEL || ring_policy()->recurse || y->at < y->count;
+}
+
+/* It is over: the script is told, or the best answer is sent on when its run ends. */
+static void finish(struct relay *y)
+{
+	struct tm_outcome out = { 0 };
+
+	if (y->opts.wait)
+		tm_outcome(y->r->t, &y->r->arena, &out);
+	y->done(y->arg, &out);
+}
+
+static bool time_is_over(const struct relay *y)
+{
+	return y->ends_ms && clock_ms() >= y->ends_ms;
+}
+
+/* This group has no address. */
+static void could_not_fork(struct relay *y)
+{
+	if (y->at < y->count && y->failed != ERR_STATE && !time_is_over(y))
+		fork_group(y);
+	else if (y->fresh || y->failed == ERR_STATE)
+		tell_failure(y);
+	else
+		finish(y);
+}
+
 /* One more part is settled; the last one closes the fork. */
 static void settle(struct relay *y)
 {
@@ -90,14 +117,17 @@ static void settle(struct relay *y)
 
 	if (--y->open)
 		return;
-	if (y->forked && y->opts.wait)
+	if (y->forked && y->waits)
 		wait_add(y);
 	else if (y->forked)
 		tm_unpark(t);
+	if (y->forked)
+		y->fresh = false;
+	tm_one_choice(t, y->waits && is_grouped(y));
 	tm_fork_end(t);
 	if (!y->forked)
-		tell_failure(y);
-	else if (!y->opts.wait)
+		could_not_fork(y);
+	else if (!y->waits)
 		y->done(y->arg, &(struct tm_outcome){ 0 });
 }
 
@@ -169,41 +199,117 @@ static void plan(struct relay *y, const struct target *target)
 /* 64*T1 is how long the client waits anyway; names are asked for a shorter time. */
 enum { PARK_MS = 32000 };
 
+/* How long this group may ring: its own time, or what is left of all. 0: as long as it wants. */
+static uint32_t group_ms(const struct relay *y, bool is_all)
+{
+	uint32_t own = is_all ? 0 : ring_policy()->ring_ms;
+	uint64_t left = y->ends_ms ? y->ends_ms - clock_ms() : 0;
+
+	if (!y->ends_ms || (own && own < left))
+		return own;
+	return (uint32_t)left;
+}
+
+static void fork_group(struct relay *y)
+{
+	struct request *r = y->r;
+	size_t          from = y->at, end = ring_group_end(y->order, from, y->count);
+
+	y->at = end;
+	y->open = 1;
+	y->forked = 0;
+	y->sharing = (unsigned)(end - from);
+	y->breadth = r->breadth;
+	y->waits = y->opts.wait || (y->opts.run && (y->waits || end < y->count || ring_policy()->recurse));
+	tm_one_choice(r->t, !y->fresh);
+	tm_fork_begin(r->t);
+	if (y->waits)
+		tm_wait(r->t, y->opts.run, group_ms(y, end - from == y->count));
+	else
+		tm_park(r->t, y->opts.run, PARK_MS);
+	y->too_broad = y->sharing > y->breadth;
+	counter_add(&count_too_broad, y->too_broad);
+	for (size_t i = from; i < end && !y->too_broad; i++)
+		plan(y, y->order[i]);
+	settle(y);
+}
+
+/* What the array gets in its middle, behind what has been tried. False: no memory. */
+static bool insert(struct relay *y, const struct target **more, size_t n)
+{
+	const struct target **all = arena_alloc(&y->r->arena, (y->count + n) * sizeof(*all));
+
+	if (!all)
+		return false;
+	memcpy(all, y->order, y->at * sizeof(*all));
+	memcpy(all + y->at, more, n * sizeof(*all));
+	memcpy(all + y->at + n, y->order + y->at, (y->count - y->at) * sizeof(*all));
+	y->order = all;
+	y->count += n;
+	return true;
+}
+
+/* §16.7 step 4: a 3xx is not an answer to be sent on any more once its contacts ring. */
+static bool follow(struct relay *y)
+{
+	struct request       *r = y->r;
+	struct target        *own = r->targets;
+	const struct target **more = NULL;
+	size_t                n;
+
+	if (!ring_policy()->recurse || r->recursions >= ring_policy()->most_recursions)
+		return false;
+	if (ring_recurse(r, tm_held(r->t, &r->arena), y->order, y->at))
+		more = ring_order(r, &n);
+	r->targets = own;
+	if (!more || !insert(y, more, n))
+		return false;
+	r->recursions++;
+	y->fresh = true;
+	return true;
+}
+
+/* §16.6, §16.7 step 5: no more after a 2xx or 6xx, nor when nobody waits any more. */
+static bool goes_on(struct relay *y, const struct tm_outcome *out)
+{
+	if (out->sent || out->cancelled || out->status >= 600 || time_is_over(y))
+		return false;
+	return (out->status / 100 == 3 && follow(y)) || y->at < y->count;
+}
+
+bool proxy_outcome(struct trans *t, uint32_t run)
+{
+	struct relay     *y = wait_take(t, run);
+	struct tm_outcome out;
+
+	if (!y)
+		return false;
+	tm_outcome(t, &y->r->arena, &out);
+	tm_unpark(t);
+	if (goes_on(y, &out))
+		fork_group(y);
+	else
+		finish(y);
+	return true;
+}
+
 void request_relay(struct request *r, const struct relay_opts *opts, relay_done *done, void *arg)
 {
-	struct relay        *y = ARENA_NEW(&r->arena, struct relay);
-	struct target        own = { .uri = r->msg.ruri, .q = 1000 };
-	const struct target *first = r->targets;
+	struct relay *y = ARENA_NEW(&r->arena, struct relay);
 
-	if (!y || request_stateful(r) || route_out(r)) {
+	if (!y || request_stateful(r) || route_out(r) || !(y->order = ring_order(r, &y->count))) {
 		if (r->end == REQ_OPEN && request_reply(r, 500, STR_NONE, STR_NONE))
 			r->end = REQ_DROPPED;
 		done(arg, &(struct tm_outcome){ .status = 500, .sent = true });
 		return;
 	}
-	*y = (struct relay){ .r = r, .opts = *opts, .done = done, .arg = arg, .open = 1, .failed = ERR_NOT_FOUND };
-	if (!first) {
-		struct target *copy = ARENA_NEW(&r->arena, struct target);
-
-		if (copy)
-			*copy = own;
-		first = copy;
-	}
+	y->r = r;
+	y->opts = *opts;
+	y->done = done;
+	y->arg = arg;
+	y->failed = ERR_NOT_FOUND;
+	y->fresh = true;
+	y->ends_ms = opts->timeout_ms ? clock_ms() + opts->timeout_ms : 0;
 	r->end = REQ_RELAYED;
-	tm_fork_begin(r->t);
-	if (opts->wait)
-		tm_wait(r->t, opts->run, opts->timeout_ms);
-	else
-		tm_park(r->t, opts->run, PARK_MS);
-	for (const struct target *t = first; t; t = t->next)
-		y->sharing++;
-	y->breadth = r->breadth;
-	if (y->sharing > y->breadth) {
-		counter_inc(&count_too_broad);
-		y->too_broad = true;
-		first = NULL;
-	}
-	for (const struct target *t = first; t; t = t->next)
-		plan(y, t);
-	settle(y);
+	fork_group(y);
 }

@@ -37,6 +37,7 @@ struct request {
 	bool           in_dialog;	/* To tag: routed by its Route set */
 	bool           from_us_route;	/* our own Route value was removed (loose routing) */
 	bool           prepared;	/* Max-Forwards is counted down: once, however often it is relayed */
+	uint8_t        recursions;	/* how often a 3xx has been followed */
 	uint8_t        breadth;		/* branches that may be open at a time (RFC 5393); once it is prepared */
 	uint64_t       loop_hash;	/* of what decides where it goes, as received (RFC 5393 §4.2.1) */
 	const struct listener *like;	/* which it shall leave by, where several would do */
@@ -76,6 +77,22 @@ MUST_CHECK enum err request_reply_full(struct request *r, const struct reply *wh
 
 /* For who serves a request as its user agent (a registrar): has it come by another branch already (RFC 3261 §8.2.2.2)? Then 482 was sent. */
 bool request_merged(struct request *r);
+
+/* In which order the targets of a request ring. What the module `forking` sets; without it all ring at once. */
+enum ring {
+	RING_PARALLEL,
+	RING_SERIAL,		/* by q, those of the same q together (RFC 3261 §16.6) */
+	RING_HUNT,		/* one after the other, by q */
+	RING_ROUND_ROBIN	/* the same, beginning with another one each time */
+};
+struct ring_policy {
+	int      ring;		/* enum ring */
+	uint32_t ring_ms;	/* how long one group rings before the next */
+	bool     recurse;	/* a 3xx adds its contacts to the target set (§16.7 step 4) */
+	int64_t  most_recursions;	/* in the life of one request */
+};
+/* The policy stays the caller's and may change while the server runs. NULL: all at once. */
+void proxy_set_ring(const struct ring_policy *p);
 
 /* Relay to the target set, transaction-stateful (§16.6). */
 struct relay_opts {

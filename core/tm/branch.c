@@ -141,7 +141,8 @@ static void new_round_locked(struct trans *t)
 	t->decided = false;
 	t->forked = true;
 	t->timed_out = false;
-	best_clear_locked(t);
+	if (!t->one_choice)
+		best_clear_locked(t);
 }
 
 /* Another request but INVITE may take its time (Timer F) where there is nowhere else to go. */

@@ -89,6 +89,11 @@ typedef void tm_build(void *arg, struct str branch_id, struct buf *out);
  * being made. tm_fork_end() decides when all branches have ended meanwhile; tm_wait() belongs between them. */
 void tm_fork_begin(struct trans *t);
 void tm_fork_end(struct trans *t);
+/* The next rounds belong to the same choice as this one (RFC 3261 §16.7: one response context for all groups of a serial fork): its best answer is
+ * kept until there is a better one, and the end of the time given to tm_wait() counts as a 408. Off: each round stands for itself. */
+void tm_one_choice(struct trans *t, bool on);
+/* The answer that is held, as it would go upstream; .p NULL: none, or our own. In the arena. */
+struct str tm_held(struct trans *t, struct arena *a);
 /* The value of the Via that we put on top: "SIP/2.0/UDP host:port;branch=ID". */
 void via_write(const struct listener *l, struct str branch_id, struct buf *out);
 enum { VIA_BYTES = 400 };	/* holds any of ours: a host name has at most 255 bytes */

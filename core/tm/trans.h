@@ -119,6 +119,7 @@ struct trans {
 	bool          forked;		/* this round has a branch */
 	bool          decided;		/* this round has its outcome */
 	bool          cancelled, timed_out;
+	bool          one_choice;	/* the rounds have their best answer in common */
 };
 
 /* --- what to do after the unlock (act.c); message lifetime --- */

@@ -128,7 +128,10 @@ static void wait_over_locked(struct trans *t, struct acts *a)
 	cancel_open_locked(t, a, false);
 	t->decided = true;
 	t->timed_out = !t->cancelled;
-	best_set_locked(t, t->cancelled ? 487 : 408);
+	if (t->one_choice && !t->cancelled)
+		best_offer_locked(t, 0, &(struct answer){ .status = 408 });
+	else
+		best_set_locked(t, t->cancelled ? 487 : 408);
 	if (t->cancelled)
 		best_send_locked(t, a);
 	run_wake_locked(t);
@@ -270,6 +273,23 @@ static struct str reason_locked(const struct trans *t, struct arena *a)
 	str_take_until(&rest, ' ');
 	str_take_until(&rest, ' ');
 	return arena_dup(a, str_trim(str_take_until(&rest, '\r')));
+}
+
+void tm_one_choice(struct trans *t, bool on)
+{
+	lock(&t->lock);
+	t->one_choice = on;
+	unlock(&t->lock);
+}
+
+struct str tm_held(struct trans *t, struct arena *a)
+{
+	struct str text;
+
+	lock(&t->lock);
+	text = t->best.bytes.p ? arena_dup(a, t->best.bytes) : STR_NONE;
+	unlock(&t->lock);
+	return text;
 }
 
 void tm_outcome(struct trans *t, struct arena *a, struct tm_outcome *out)

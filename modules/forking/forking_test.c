@@ -3,12 +3,15 @@
 
 extern const struct module module;
 
-TEST(phones_ring_in_parallel_and_nothing_else_is_promised)
+TEST(the_choices_of_ringing)
 {
+	static const struct { const char *text; enum err err; } rows[] = {
+		{ "parallel", OK }, { "serial", OK }, { "hunt", OK }, { "round_robin", OK }, { "random", ERR_SYNTAX },
+	};
 	char why[256] = "";
 
 	CHECK(!module_check_presets(&module, why, sizeof(why)));
-	CHECK_INT(module_param_set(&module.params[0], STR("parallel"), true, why, sizeof(why)), OK);
-	CHECK_INT(module_param_set(&module.params[0], STR("serial"), false, why, sizeof(why)), ERR_SYNTAX);
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		CHECK_ROW(module_param_set(&module.params[0], str_of(rows[i].text), false, why, sizeof(why)) == rows[i].err, rows[i].text);
 	CHECK(strstr(why, "parallel"));
 }
