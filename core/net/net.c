@@ -77,6 +77,59 @@ static enum err name_of(const struct addr *a, struct str advertise, char *text, 
 	return OK;
 }
 
+/* An address of an interface that is up. Link-local ones are left out: they mean nothing without their interface. */
+static bool usable(const struct ifaddrs *i, uint16_t port, struct addr *out)
+{
+	struct addr a = { 0 };
+
+	if (!i->ifa_addr || !(i->ifa_flags & IFF_UP))
+		return false;
+	if (i->ifa_addr->sa_family == AF_INET)
+		memcpy(&a.u.v4, i->ifa_addr, sizeof(a.u.v4));
+	else if (i->ifa_addr->sa_family == AF_INET6)
+		memcpy(&a.u.v6, i->ifa_addr, sizeof(a.u.v6));
+	else
+		return false;
+	if (a.u.any.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&a.u.v6.sin6_addr))
+		return false;
+	addr_set_port(&a, port);
+	*out = a;
+	return true;
+}
+
+static unsigned mask_bits(const struct sockaddr *mask)
+{
+	const uint8_t *p = (const uint8_t *)&((const struct sockaddr_in *)mask)->sin_addr;
+	unsigned       bytes = 4, n = 0;
+
+	if (mask->sa_family == AF_INET6) {
+		p = ((const struct sockaddr_in6 *)mask)->sin6_addr.s6_addr;
+		bytes = 16;
+	}
+	while (n < bytes * 8 && p[n / 8] & (0x80 >> n % 8))
+		n++;
+	return n;
+}
+
+/* Of the interface on whose network this address is (one may listen to all of 127/8); 0: none. */
+static unsigned network_bits(const struct addr *a)
+{
+	struct ifaddrs *all;
+	struct addr     own;
+	unsigned        bits = 0;
+
+	if (getifaddrs(&all))
+		return 0;
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+		unsigned n = usable(i, 0, &own) && i->ifa_netmask ? mask_bits(i->ifa_netmask) : 0;
+
+		if (n > bits && own.u.any.sa_family == a->u.any.sa_family && addr_common_bits(&own, a) >= n)
+			bits = n;
+	}
+	freeifaddrs(all);
+	return bits;
+}
+
 static const struct listener *listener_add(enum transport t, const struct addr *a, struct str advertise, int *fds)
 {
 	struct listener *l = &net.listener[net.count];
@@ -88,6 +141,7 @@ static const struct listener *listener_add(enum transport t, const struct addr *
 	}
 	l->transport = t;
 	l->addr = *a;
+	l->network_bits = network_bits(a);
 	l->index = (unsigned)net.count;
 	net.name[net.count] = text;
 	net.fd[net.count++] = fds;
@@ -128,26 +182,6 @@ static enum err listen_on(enum transport t, const struct addr *a, struct str adv
 out:
 	free(fds);
 	return err;
-}
-
-/* An address of an interface that is up. Link-local ones are left out: they mean nothing without their interface. */
-static bool usable(const struct ifaddrs *i, uint16_t port, struct addr *out)
-{
-	struct addr a = { 0 };
-
-	if (!i->ifa_addr || !(i->ifa_flags & IFF_UP))
-		return false;
-	if (i->ifa_addr->sa_family == AF_INET)
-		memcpy(&a.u.v4, i->ifa_addr, sizeof(a.u.v4));
-	else if (i->ifa_addr->sa_family == AF_INET6)
-		memcpy(&a.u.v6, i->ifa_addr, sizeof(a.u.v6));
-	else
-		return false;
-	if (a.u.any.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&a.u.v6.sin6_addr))
-		return false;
-	addr_set_port(&a, port);
-	*out = a;
-	return true;
 }
 
 /* One listener an address, not one wildcard socket: so every answer leaves from the address that the request came to. */
@@ -244,29 +278,34 @@ bool net_is_local(struct str host, uint16_t port, enum transport t)
 	return false;
 }
 
-/* How well a listener suits the destination; 0: not at all. The kernel refuses to send from a loopback address to the outside,
- * and whoever is outside cannot answer to one. */
+enum { SAME_NETWORK = 1000 };
+
+/* How well a listener suits the destination; 0: not at all. On a machine with several networks, the destination's own comes first. The
+ * kernel refuses to send from a loopback address to the outside, and whoever is outside cannot answer to one. */
 static unsigned suits(const struct listener *l, enum transport t, const struct addr *to)
 {
+	unsigned same;
+
 	if (l->transport != t || l->addr.u.any.sa_family != to->u.any.sa_family)
 		return 0;
 	if (addr_is_loopback(&l->addr) && !addr_is_loopback(to))
 		return 1;
-	return 2 + addr_common_bits(&l->addr, to);
+	same = addr_common_bits(&l->addr, to);
+	return (l->network_bits && same >= l->network_bits ? SAME_NETWORK : 2) + same;
 }
 
 const struct listener *net_listener_for(enum transport t, const struct addr *to, const struct listener *like)
 {
 	const struct listener *best = NULL;
-	unsigned               most = 0;
+	unsigned               most = 0, liked = like ? suits(like, t, to) : 0;
 
-	if (like && suits(like, t, to) > 1)
-		return like;
 	for (size_t i = 0; i < net.count; i++)
 		if (suits(&net.listener[i], t, to) > most) {
 			best = &net.listener[i];
 			most = suits(best, t, to);
 		}
+	if (liked >= SAME_NETWORK || (liked > 1 && most < SAME_NETWORK))
+		return like;
 	return best;
 }
 
@@ -347,8 +386,14 @@ void net_inject(struct str bytes, const struct flow *from)
 
 const struct listener *net_fake_listener(enum transport t, const char *host, uint16_t port)
 {
-	struct addr a;
+	const struct listener *l;
+	struct addr            a;
+	struct str             length = str_of(host), ip = str_take_until(&length, '/');
+	uint32_t               bits = 0;
 
 	register_counters();
-	return addr_parse(str_of(host), port, &a) ? NULL : listener_add(t, &a, STR_NONE, NULL);
+	l = addr_parse(ip, port, &a) ? NULL : listener_add(t, &a, STR_NONE, NULL);
+	if (l && str_u32(length, &bits))
+		net.listener[l->index].network_bits = bits;
+	return l;
 }

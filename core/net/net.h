@@ -17,6 +17,7 @@ struct listener {
 	struct str     host;		/* the host part alone, without brackets */
 	uint16_t       port;
 	unsigned       index;
+	unsigned       network_bits;	/* of `addr`: who shares them is on the same link; 0: not known */
 };
 
 /* Where a message came from, or goes to, and through which of our sockets. Copied freely, also into shared memory. */
@@ -63,8 +64,8 @@ void net_close_all(void);
 /* Is that one of our own addresses (or advertised names) and ports? `port` 0 means the transport's default; transport TP_NONE means
  * any. */
 bool net_is_local(struct str host, uint16_t port, enum transport t);
-/* The listener to reach `to` from: same transport and family; `like` when it fits (may be NULL), else the one whose address is nearest,
- * a loopback address never before another for what is not. NULL: none. */
+/* The listener to reach `to` from: same transport and family; one on the same network before all; then `like` (may be NULL), else the one
+ * whose address is nearest; a loopback address never before another for what is not. NULL: none. */
 const struct listener *net_listener_for(enum transport t, const struct addr *to, const struct listener *like);
 
 /* --- worker --- */
@@ -106,4 +107,5 @@ void net_flush(void);
  * net_inject(), which calls the user's received(). Listeners are then made by net_fake_listener(). */
 void net_replace(void (*out)(const struct flow *to, struct str bytes));
 void net_inject(struct str bytes, const struct flow *from);
+/* host: an address, "192.0.2.1/24" with the length of its network. */
 MUST_CHECK const struct listener *net_fake_listener(enum transport t, const char *host, uint16_t port);

@@ -136,6 +136,30 @@ TEST(net_is_local_and_listener_for_choose_by_address)
 	net_close_all();
 }
 
+TEST(net_listener_on_the_network_of_the_destination_comes_first)
+{
+	static const struct { const char *to; unsigned like, via; } rows[] = {	/* by number, from 0 */
+		{ "10.1.2.3", 1, 2 }, { "10.1.2.3", 2, 2 }, { "10.1.9.9", 1, 1 },	/* 10.1.9.9 is behind a router: as it came */
+		{ "192.0.2.7", 2, 1 }, { "127.0.0.2", 1, 0 }, { "10.1.2.3", 3, 3 },	/* two on one network: as it came */
+		{ "203.0.113.1", 0, 1 },
+	};
+	const struct listener *l[4];
+
+	net_close_all();
+	l[0] = net_fake_listener(TP_UDP, "127.0.0.1/8", 5060);
+	l[1] = net_fake_listener(TP_UDP, "192.0.2.1/24", 5060);
+	l[2] = net_fake_listener(TP_UDP, "10.1.2.1/24", 5060);
+	l[3] = net_fake_listener(TP_UDP, "10.1.2.1/24", 5070);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct addr to = addr(rows[i].to, 5060);
+
+		CHECK_ROW(net_listener_for(TP_UDP, &to, l[rows[i].like]) == l[rows[i].via], rows[i].to);
+	}
+	net_close_all();
+	CHECK_INT(net_fake_listener(TP_UDP, "127.0.0.1", 5060)->network_bits, 8);	/* that interface is everywhere */
+	net_close_all();
+}
+
 /* --- with real sockets --- */
 
 /* Several runs of the tests on one machine must not meet. */
