@@ -1,0 +1,221 @@
+"""Where a request goes (RFC 3263): NAPTR, SRV and addresses from a name server of our own, and what happens when a server is dead."""
+import os
+import re
+import signal
+import time
+
+import dns
+import sip
+from sipario import Server
+from suite import test
+
+SCRIPT = """
+domain "example.org";
+listen @LISTEN@;
+listen "udp:127.0.0.2:%(other)d";
+control "@CONTROL@";
+branch_timeout 1s;
+avoid_for 3s;
+request_route {
+    if ($ru == "sip:du@example.org") { $du = "sip:far.test"; relay(); exit; }
+    if ($ru == "sip:to@example.org") { relay(to = "sip:far.test"); exit; }
+    if ($ru == "sip:forward@far.test") { forward(); exit; }
+    record_route();
+    relay();
+}
+"""
+
+
+class Far:
+    """Servers behind the name far.test: phones[0] comes first."""
+
+    def __init__(self, b, host="127.0.0.1", n=2, naptr=True, ttl=60, workers=2):
+        self.dns = b.keep(dns.Dns(ttl=ttl))
+        self.s = Server(b, script=SCRIPT % {"other": sip.free_port()}, settings=self.dns.setting(), host=host, database=False, workers=workers)
+        self.phones = [b.keep(sip.Phone(self.s.address, f"far{i}", "far.test", host=host)) for i in range(n)]
+        kind = "AAAA" if ":" in host else "A"
+        self.dns.zone.update({("_sip._udp.far.test", "SRV"): [f"{i} 0 {p.port} s{i}.far.test" for i, p in enumerate(self.phones)]})
+        self.dns.zone.update({(f"s{i}.far.test", kind): [host] for i in range(n)})
+        if naptr:
+            self.dns.zone[("far.test", "NAPTR")] = ["10 10 s SIP+D2T _sip._tcp.far.test", "20 10 s SIP+D2U _sip._udp.far.test"]
+        self.alice = b.keep(sip.Phone(self.s.address, "alice", "example.org", host=host))
+
+    def call(self, uri="sip:bob@far.test"):
+        return self.alice.invite(uri)
+
+    def answered_by(self, rq, phone, status=200, seconds=8):
+        m = phone.wait("INVITE", seconds)
+        phone.answer(m, status, body=phone.sdp() if status == 200 else b"")
+        got = self.alice.wait(lambda x: rq.mine(x) and x.status >= 200)
+        assert got.status == status, got
+        if status == 200:
+            d = self.alice.caller_dialog(rq, got)
+            d.ack()
+            phone.wait("ACK")
+            bye = d.start("BYE")
+            phone.answer(phone.wait("BYE"), 200)
+            assert self.alice.finish(bye).status == 200
+        return m
+
+
+for host in ("127.0.0.1", "::1"):
+    @test(f"next hop: NAPTR and SRV find the server, the cache is asked then, {host}")
+    def _(b, host=host):
+        f = Far(b, host)
+        for _ in range(6):                              # two workers: what one has asked both know
+            f.answered_by(f.call(), f.phones[0])
+        asked = [k for n, k in f.dns.asked]
+        assert asked.count("NAPTR") == 1 and asked.count("SRV") == 1, f.dns.asked
+
+    @test(f"next hop: a silent server is left for the next one, and avoided, {host}")
+    def _(b, host=host):
+        f = Far(b, host)
+        rq, started = f.call(), time.monotonic()
+        first = f.phones[0].wait("INVITE")
+        m = f.answered_by(rq, f.phones[1])
+        assert 0.8 < time.monotonic() - started < 4
+        assert m.branch != first.branch and m.get("CSeq") == first.get("CSeq") and m.get("Call-ID") == first.get("Call-ID")
+        f.phones[0].find("nothing", 0.2)
+        started = time.monotonic()
+        f.answered_by(f.call(), f.phones[1])            # at once: the first is avoided
+        assert time.monotonic() - started < 0.8
+        time.sleep(3)
+        f.answered_by(f.call(), f.phones[0])            # probed again, and it lives
+
+    @test(f"next hop: a port where nobody listens (ICMP) costs no time, {host}")
+    def _(b, host=host):
+        f = Far(b, host)
+        f.phones[0].sock.close()
+        started = time.monotonic()
+        f.answered_by(f.call(), f.phones[1])
+        assert time.monotonic() - started < 0.8
+
+
+@test("next hop: 503 leads to the next server, Retry-After keeps it away")
+def _(b):
+    f = Far(b)
+    rq = f.call()
+    m = f.phones[0].wait("INVITE")
+    f.phones[0].answer(m, 503, headers=[("Retry-After", "2")])
+    f.phones[0].wait("ACK")
+    f.answered_by(rq, f.phones[1])
+    f.answered_by(f.call(), f.phones[1])
+    time.sleep(2.1)
+    f.answered_by(f.call(), f.phones[0])
+
+
+@test("next hop: all servers fail, the caller gets one answer")
+def _(b):
+    f = Far(b)
+    rq = f.call()
+    for p in f.phones:
+        p.answer(p.wait("INVITE"), 503)
+        p.wait("ACK")
+    m = f.alice.wait(lambda x: rq.mine(x) and x.status >= 200)
+    assert m.status == 500, m                           # RFC 3261 16.7 step 6
+    f.alice.ack_refusal(rq, m)
+
+
+@test("next hop: CANCEL ends the search")
+def _(b):
+    f = Far(b, n=3)
+    rq = f.call()
+    f.phones[0].wait("INVITE")
+    f.alice.finish(f.alice.cancel(rq))
+    m = f.alice.wait(lambda x: rq.mine(x) and x.status >= 200)
+    assert m.status == 487, m
+    f.alice.ack_refusal(rq, m)
+    f.phones[1].nothing("INVITE", 1.5)
+
+
+@test("next hop: another server takes over from a worker that is killed")
+def _(b):
+    f = Far(b)
+    rq = f.call()
+    f.phones[0].wait("INVITE")
+    for pid in f.s.children():
+        with open(f"/proc/{pid}/comm") as c:
+            if "worker" in c.read():
+                os.kill(pid, signal.SIGKILL)
+    f.answered_by(rq, f.phones[1])
+
+
+@test("next hop: a non-INVITE fails over, too")
+def _(b):
+    f = Far(b)
+    rq = f.alice.start("MESSAGE", "sip:bob@far.test", [("Content-Type", "text/plain")], "Hello")
+    f.phones[0].wait("MESSAGE")
+    f.phones[1].answer(f.phones[1].wait("MESSAGE"), 200)
+    assert f.alice.finish(rq).status == 200
+
+
+@test("next hop: $du and relay(to = uri) are resolved, the Request-URI stays")
+def _(b):
+    f = Far(b)
+    for user in ("du", "to"):
+        m = f.answered_by(f.call(f"sip:{user}@example.org"), f.phones[0], 486)
+        assert m.uri == f"sip:{user}@example.org", m.uri
+        f.phones[0].wait("ACK")
+
+
+@test("next hop: forward() without state always takes the first")
+def _(b):
+    f = Far(b)
+    for _ in range(3):
+        rq = f.alice.start("OPTIONS", "sip:forward@far.test")
+        f.phones[0].answer(f.phones[0].wait("OPTIONS"), 200)
+        assert f.alice.finish(rq).status == 200
+
+
+@test("next hop: weights share the calls")
+def _(b):
+    f = Far(b)
+    f.dns.zone[("_sip._udp.far.test", "SRV")] = [f"1 {w} {p.port} s{i}.far.test" for i, (w, p) in enumerate(zip((90, 10), f.phones))]
+    got = [0, 0]
+    for _ in range(60):
+        rq = f.alice.start("MESSAGE", "sip:bob@far.test", [("Content-Type", "text/plain")], "Hello")
+        which, m = None, None
+        while not m:
+            which = 1 - which if which is not None else 0
+            m = f.phones[which].find("MESSAGE", 0.02)
+        got[which] += 1
+        f.phones[which].answer(m, 200)
+        assert f.alice.finish(rq).status == 200
+    assert got[0] > 40 and got[1] >= 1, got
+
+
+@test("next hop: a record that changes is seen when its time is over")
+def _(b):
+    f = Far(b, ttl=1)
+    f.answered_by(f.call(), f.phones[0])
+    f.dns.zone[("_sip._udp.far.test", "SRV")] = [f"0 0 {f.phones[1].port} s1.far.test"]
+    time.sleep(1.2)
+    f.answered_by(f.call(), f.phones[1])
+
+
+@test("next hop: no record at all is answered at once, and remembered")
+def _(b):
+    f = Far(b)
+    for _ in range(3):
+        rq = f.alice.start("MESSAGE", "sip:bob@nowhere.test", [("Content-Type", "text/plain")], "Hello")
+        assert f.alice.finish(rq, 2).status >= 400
+    assert len([x for x in f.dns.asked if x == ("nowhere.test", "NAPTR")]) == 1, f.dns.asked
+
+
+@test("next hop: what is advertised stands in Via and Record-Route, and is known as our own")
+def _(b):
+    port = sip.free_port()
+    s = Server(b, script=SCRIPT % {"other": port} + f'advertise "proxy.example.net:5999";\n', database=False)
+    alice, bob = b.keep(sip.Phone(s.address, "alice", "example.org")), b.keep(sip.Phone(s.address, "bob", "example.org"))
+    rq = alice.invite(f"sip:bob@{bob.here}")
+    m = bob.wait("INVITE")
+    assert m.all("Via")[0].startswith("SIP/2.0/UDP proxy.example.net:5999;"), m.all("Via")
+    assert re.match(r"<sip:proxy.example.net:5999;lr", m.get("Record-Route")), m.get("Record-Route")
+    bob.answer(m, 200, body=bob.sdp())
+    ok = alice.wait(lambda x: rq.mine(x) and x.status == 200)
+    d = alice.caller_dialog(rq, ok)
+    d.ack()                                             # its Route names us by that name
+    bob.wait("ACK")
+    bye = d.start("BYE")
+    bob.answer(bob.wait("BYE"), 200)
+    assert alice.finish(bye).status == 200
