@@ -9,7 +9,7 @@ static uint64_t rotl(uint64_t x, int n)
 	return x << n | x >> (64 - n);
 }
 
-static void sip_round(struct sip_state *s)
+static inline void sip_round(struct sip_state *s)
 {
 	s->a += s->b;
 	s->c += s->d;
@@ -63,13 +63,14 @@ static uint64_t hash_seeded(const struct hash_key *key, uint64_t seed, struct st
 	struct sip_state st = sip_open(key, seed);
 	uint64_t         w, last = (uint64_t)s.len << 56;
 
-	for (; s.len >= 8; s = str_from(s, 8)) {
+	for (; s.len >= 8; s = str_n(s.p + 8, s.len - 8)) {
 		memcpy(&w, s.p, 8);
 		sip_word(&st, lower ? word_lower(w) : w);
 	}
-	for (size_t i = 0; i < s.len; i++)
-		last |= (uint64_t)(unsigned char)(lower ? ch_lower(s.p[i]) : s.p[i]) << (8 * i);
-	sip_word(&st, last);
+	w = 0;
+	if (s.len)
+		memcpy(&w, s.p, s.len);
+	sip_word(&st, last | (lower ? word_lower(w) : w));
 	return sip_close(&st);
 }
 
