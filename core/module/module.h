@@ -43,7 +43,7 @@ enum verdict {
 };
 struct run;
 struct call {
-	struct request     *req;	/* NULL in timer and event routes */
+	struct request     *req;	/* in timer and event routes one without a message */
 	struct ctx         *c;		/* &req->c, or the run's own */
 	struct run         *run;
 	size_t              argc;	/* as many as declared; those not given have type T_NULL, or the declared preset. F_KEYS: behind them name, value, name, value … */

@@ -1,5 +1,6 @@
 /* The table of the core's functions, and the small ones. */
 #include "base/clock.h"
+#include "script/background.h"
 #include "script/builtin.h"
 #include "script/sht.h"
 
@@ -349,12 +350,14 @@ const struct mod_func core_funcs[] = {
 
 static enum err start(char *why)
 {
-	return sht_start(why, WHY_BYTES);
+	enum err err = sht_start(why, WHY_BYTES);
+
+	return err ? err : background_start(why, WHY_BYTES);
 }
 
 const struct module core_module = {
 	.abi = MODULE_ABI, .name = "core", .help = "what every script has", .params = core_settings, .funcs = core_funcs, .vars = core_vars,
-	.commands = sht_commands, .start = start,
+	.commands = sht_commands, .start = start, .stop = background_stop,
 };
 
 enum err script_boot(void)

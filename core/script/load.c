@@ -1,4 +1,5 @@
 /* From a file to something that runs: the front end, then the compiler. */
+#include "script/background.h"
 #include "script/builtin.h"
 #include "script/check.h"
 #include "script/sht.h"
@@ -8,7 +9,7 @@
 static struct check_env world(const struct script_options *o)
 {
 	return (struct check_env){
-		.settings = core_settings, .repeatable = core_repeatable,
+		.settings = core_settings, .repeatable = core_repeatable, .events = background_events,
 		.defines = o ? o->defines : NULL, .define_count = o ? o->define_count : 0,
 		.at = module_at, .find = module_find, .load = module_load, .offering = module_offering, .nearest = module_nearest,
 		.param = settings_param,
@@ -21,7 +22,7 @@ static bool all_runs(struct program *p)
 	size_t before = p->diags.errors;
 
 	for (const struct route *r = p->routes; r; r = r->next)
-		if (r->kind != ROUTE_REQUEST && r->kind != ROUTE_SUB)
+		if (r->kind == ROUTE_DIALOG || r->kind == ROUTE_REPLY || r->kind == ROUTE_BRANCH)
 			diag_add(&p->diags, D_NOT_HERE, r->span, "%s is not available in this version", route_kind_name(r->kind));
 	diags_sort(&p->diags);
 	return p->diags.errors == before;
@@ -110,6 +111,8 @@ enum err script_apply(struct script *s, char *why, size_t cap)
 		err = counters_make(s->program);
 	if (!err)
 		err = sht_declare(s->program);
+	if (!err)
+		err = background_declare(s->program);
 	if (!err)
 		log_set_level((enum log_level)settings.log_level);
 	return err;

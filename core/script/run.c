@@ -1,5 +1,5 @@
 /* From a request to the end of its run, and what is owed then: an answer, and the release of what was held back. */
-#include "script/run.h"
+#include "script/background.h"
 
 static struct {
 	struct script *script;	/* what new runs take */
@@ -11,6 +11,11 @@ void script_use(struct script *s)
 
 	now.script = s;
 	script_unref(old);
+}
+
+struct script *script_now(void)
+{
+	return now.script;
 }
 
 static void answer(struct request *r, uint16_t status)
@@ -43,6 +48,11 @@ void run_end(struct run *run, enum verdict v, uint16_t status)
 	struct request *r = run->req;
 	struct script  *s = run->script;
 
+	if (run->background) {
+		background_done(run);
+		script_unref(s);
+		return;
+	}
 	run_close(run, v, status);
 	if (r->t && run->dropped)
 		tm_drop(r->t);

@@ -31,8 +31,11 @@ struct run {
 	struct value       answer;	/* of the last relay() that was waited for; null: none */
 	bool               inside;	/* the machine is running it now */
 	bool               dropped;	/* `drop` */
+	bool               background;	/* of a timer or event route: nobody waits for an answer */
+	struct beat       *beat;	/* of a timer route (background.c) */
 };
 
+struct script *script_now(void);	/* what new runs take; NULL: nothing yet */
 /* A run that starts with that route. NULL: no memory. Takes no reference until it is there. */
 MUST_CHECK struct run *run_new(struct request *r, struct script *s, const struct route *route);
 /* From its present instruction until it ends or is parked; takes care of what follows then. */

@@ -33,7 +33,10 @@ static enum err cmd_tables(struct arena *a, struct str params, struct str *resul
 		json_put_int(&o, "max", info.max);
 		json_put_text(&o, "key", str_of(vtype_name(info.key)));
 		json_put_text(&o, "value", info.value == T_ANY ? STR("any") : str_of(vtype_name(info.value)));
-		json_put_int(&o, "ttl_s", info.ttl_ms / 1000);
+		if (info.ttl_ms)
+			json_put_int(&o, "ttl_s", info.ttl_ms / 1000);
+		else
+			json_put_null(&o, "ttl_s");	/* for ever */
 		json_close_object(&o);
 	}
 	json_close_list(&o);

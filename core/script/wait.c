@@ -4,7 +4,7 @@
  * A wait belongs to whoever was told to resume it, and may outlive its run: when the time runs out first, the run goes on without it, and the
  * late call_resume() only frees it. */
 #include "base/clock.h"
-#include "script/run.h"
+#include "script/background.h"
 
 #include <stdlib.h>
 
@@ -31,6 +31,7 @@ enum err script_worker_start(struct loop *l)
 	waits.loop = l;
 	list_init(&waits.parked);
 	waits.count = 0;
+	background_worker_start(l);
 	return OK;
 }
 
@@ -106,6 +107,12 @@ struct wait *wait_new(struct run *run)
 /* 503 so that the caller tries elsewhere, or later (RFC 3261 §21.5.4). */
 static void turn_away(struct run *run)
 {
+	char room[PLACE_TEXT];
+
+	if (run->background) {
+		log_warn(&run->req->c, "no room to wait at=" STR_FMT, STR_ARG(run_place(run, room)));
+		return;
+	}
 	if (request_reply(run->req, 503, STR("Busy"), STR("Retry-After: 5\r\n")))
 		log_debug(&run->req->c, "could not answer 503");
 }
@@ -118,15 +125,26 @@ bool wait_room(struct run *run)
 	return false;
 }
 
+/* Nothing comes back to a run of event_route[core:stop]: the loop has ended. */
+static bool may_wait(const struct run *run)
+{
+	char room[PLACE_TEXT];
+
+	if (!run->background || !background_stopping())
+		return true;
+	log_warn(NULL, "nothing can be waited for while the server stops at=" STR_FMT, STR_ARG(run_place(run, room)));
+	return false;
+}
+
 struct wait *call_suspend(struct call *c, uint32_t most_ms)
 {
 	struct run     *run = c->run;
 	struct request *r = run->req;
 	struct wait    *w;
 
-	if (!wait_room(run))
+	if (!wait_room(run) || !may_wait(run))
 		return NULL;
-	if (request_stateful(r)) {
+	if (!run->background && request_stateful(r)) {
 		if (r->end == REQ_OPEN)
 			r->end = REQ_DROPPED;	/* a retransmission, or answered below: nothing more to say */
 		return NULL;
@@ -136,7 +154,8 @@ struct wait *call_suspend(struct call *c, uint32_t most_ms)
 		turn_away(run);
 		return NULL;
 	}
-	tm_park(r->t, run_number(run), most_ms + PARK_SLACK_MS);
+	if (!run->background)
+		tm_park(r->t, run_number(run), most_ms + PARK_SLACK_MS);
 	wheel_arm(loop_wheel(waits.loop), &w->timer, clock_ms() + most_ms);
 	return w;
 }

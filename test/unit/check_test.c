@@ -105,6 +105,13 @@ static const struct mistake mistakes[] = {
 	  "2:36: E302 what `add` adds is int, got string\n"
 	  "2:42: E301 `add` takes 1 argument | `$sht(table => key).add(number: int)`\n" },
 
+	/* timer and event routes */
+	{ "timer_route[T](every = 10s) { $avp(x) = 1; }\nevent_route[core:start] { xlog(\"up\"); }\nrequest_route { drop; }", "" },
+	{ "timer_route[T](every = 10ms) { xlog(\"x\"); }\nrequest_route { drop; }", "1:24: E303 expected duration 100ms to 1d, got 10ms\n" },
+	{ "timer_route[T] { xlog(\"x\"); }\nrequest_route { drop; }", "1:1: E301 timer_route[T] does not say when | write `timer_route[T](every = 60s)`\n" },
+	{ "timer_route[T](every = 1m) { send_reply(200); }\nrequest_route { drop; }",
+	  "1:30: E215 `send_reply` makes no sense in a timer_route; it is for request_route and dialog_route\n" },
+
 	/* methods, words, further arguments */
 	{ "request_route { $ru = $ru.strip(1); count(\"a.b-c\"); log(\"x\", level = \"warn\", user = $fU, n = 1); if (nat_uac_test(private_contact) && time_in(\"Mon\")) drop; drop; }", "" },
 	{ "request_route { xlog($ru.strp(1)); drop; }", "1:26: E201 no method `strp` | did you mean `strip`?\n" },

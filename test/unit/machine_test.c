@@ -738,6 +738,58 @@ TEST(tables_are_seen_and_changed_over_the_control_channel)
 	stop();
 }
 
+TEST(timer_routes_run_again_and_again_and_lose_beats_that_they_oversleep)
+{
+	serve("table n { key: string; value: int; } timer_route[QUICK](every = 10s) { $avp(x) = 1; $sht(n => \"quick\").add($avp(x) ?? 0); }"
+	      "timer_route[SLOW](every = 10s) { $sht(n => \"slow\").add(1); sleep(15s); $sht(n => \"slept\").add(1); }"
+	      "request_route { send_reply(200, \"$sht(n => \"quick\") $sht(n => \"slow\") $sht(n => \"slept\")\"); }");
+	sim_pass(9000);
+	CHECK_STR(answer_to("sip:bob@example.org"), "200   ");
+	sim_pass(32000);	/* 41 s: beats at 10, 20, 30, 40; the slow one at 10 (until 25) and 30 */
+	request_send("MESSAGE", "sip:bob@example.org", "two");
+	CHECK_STR(first_line(await("SIP/2.0 ")), "SIP/2.0 200 4 2 1");
+	sim_pass(10000);
+	CHECK_INT(script_runs_parked(), 1);
+	sim_pass(15000);
+	CHECK_INT(script_runs_parked(), 0);
+	stop();
+}
+
+TEST(a_failing_timer_route_does_not_stop_its_timer)
+{
+	serve("table n { key: string; value: int; } timer_route[T](every = 1s) { $sht(n => \"n\").add(1); fail(); }"
+	      "request_route { send_reply(200, \"$sht(n => \"n\")\"); }");
+	sim_pass(3500);
+	CHECK_STR(answer_to("sip:bob@example.org"), "200 3");
+	stop();
+}
+
+TEST(the_start_is_an_event_that_happens_once)
+{
+	serve("table n { key: string; value: int; } event_route[core:start] { $sht(n => \"n\").add(1); let x = later(\"y\"); if (x == \"y\") $sht(n => \"n\").add(10); }"
+	      "request_route { send_reply(200, \"$sht(n => \"n\")\"); }");
+	sim_pass(1000);
+	CHECK_STR(answer_to("sip:bob@example.org"), "200 11");
+	CHECK_INT(script_runs_parked(), 0);
+	CHECK(!script_worker_start(sim_loop()));	/* the next process in the slot */
+	sim_pass(1000);
+	request_send("MESSAGE", "sip:bob@example.org", "two");
+	CHECK_STR(first_line(await("SIP/2.0 ")), "SIP/2.0 200 11");
+	stop();
+}
+
+TEST(the_stop_is_an_event_that_cannot_wait)
+{
+	serve("event_route[core:stop] { log(\"going\", level = \"error\"); sleep(1s); log(\"gone\", level = \"error\"); } request_route { send_reply(200); }");
+	log_redirect(keep_line);
+	last_line[0] = '\0';
+	modules_stop();
+	log_redirect(NULL);
+	CHECK(str_find_str(str_of(last_line), STR("nothing can be waited for while the server stops at=test.cfg:1")) > 0);	/* the last line: not "gone" */
+	CHECK_INT(script_runs_parked(), 0);
+	stop();
+}
+
 TEST(what_this_version_does_not_run_is_refused)
 {
 	static const char *const rows[] = {

@@ -1,0 +1,17 @@
+#pragma once
+/* Runs that no request has started: timer_route, event_route. They have a request without a message, for its memory and $avp. */
+#include "script/run.h"
+
+/* Boot: the timer routes of that program from now on. */
+MUST_CHECK enum err background_declare(const struct program *p);
+/* Supervisor, shared memory exists. `why` is a sentence. */
+MUST_CHECK enum err background_start(char *why, size_t cap);
+/* Worker: the one in the first slot starts what the others need not. */
+void background_worker_start(struct loop *l);
+/* Worker, gentle stop: event_route[core:stop], which cannot wait. */
+void background_stop(void);
+/* The events there are, for the checker. NULL-ended. */
+extern const char *const background_events[];
+/* Such a run has ended: its request and all its memory. */
+void background_done(struct run *run);
+bool background_stopping(void);
