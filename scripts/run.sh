@@ -1,7 +1,7 @@
 #!/bin/sh
 # `make run`: from a fresh checkout to a server that two phones can register with. Everything it makes lies under build/ and var/; running it again
 # reuses all that. By environment:
-#   SIPARIO_LISTEN   where to listen            udp:127.0.0.1:5060
+#   SIPARIO_LISTEN   where to listen            udp:127.0.0.1:5060 (and TCP there)
 #   SIPARIO_DOMAIN   the domain of the users    the host of SIPARIO_LISTEN, so that phones find it without DNS
 #   SIPARIO_DB       the database               sqlite:var/sipario.db
 #   SIPARIO_SOCKET   the control socket         var/control.sock
@@ -98,4 +98,4 @@ last=${users##* }
 	echo
 } >&2
 
-exec build/sipario -f etc/sipario.cfg -D "DOMAIN=$domain" -D "LISTEN=$listen" -D "DATABASE=$SIPARIO_DB" -D "CONTROL=$SIPARIO_SOCKET"
+exec build/sipario -f etc/sipario.cfg -D "DOMAIN=$domain" -D "LISTEN=udp:$rest" -D "LISTEN_TCP=tcp:$rest" -D "DATABASE=$SIPARIO_DB" -D "CONTROL=$SIPARIO_SOCKET"

@@ -34,13 +34,13 @@ auplay_channels 1
 class Baresip:
     """`events` is what it told, in order; wait() looks only at what came after the last wait()."""
 
-    def __init__(self, bench, server, user, password=None, lines=4, host="127.0.0.1", account=None):
+    def __init__(self, bench, server, user, password=None, lines=4, host="127.0.0.1", account=None, transport="udp"):
         """account: the whole line of an accounts file, else it is made from user, password and server."""
         self.user, self.folder = user, bench.path(f"baresip-{user}-{len(bench.things)}")
         self.port, self.ctrl, rtp = sip.free_port(), sip.free_port(), sip.free_port()
         self.aor, self.events, self.read, self.buffer, self.answers = f"sip:{user}@{sipario.DOMAIN}", [], 0, b"", []
         os.mkdir(self.folder)
-        self.account = account or f'<{self.aor};transport=udp>;auth_user={user};auth_pass={password or sipario.password(user)};outbound="sip:{server.here}";regint=60'
+        self.account = account or f'<{self.aor};transport={transport}>;auth_user={user};auth_pass={password or sipario.password(user)};outbound="sip:{server.here};transport={transport}";regint=60'
         files = {"config": CONFIG.format(host=host, port=self.port, rtp=rtp, rtp_end=rtp + 40, lines=lines, modules=MODULES, ctrl=self.ctrl), "contacts": "", "accounts": ""}
         for name, text in files.items():
             with open(os.path.join(self.folder, name), "w") as f:

@@ -76,7 +76,7 @@ def children(pid):
 
 
 class Server:
-    """script: the text of a script of its own; without one it is etc/sipario.cfg. settings: more lines, put at the end of it. tcp: listens there, too."""
+    """script: the text of a script of its own; without one it is etc/sipario.cfg. settings: more lines, put at the end of it. tcp: a script of its own listens there, too, as the usual one does."""
 
     def __init__(self, bench, script=None, settings="", host="127.0.0.1", tcp=False, workers=2, database=True, start=True, ready=20):
         self.bench, self.host, self.port = bench, host, sip.free_port(host)
@@ -88,14 +88,15 @@ class Server:
         if database:
             Template.copy(self.db)
         text = script if script is not None else f'include "{TOP}/etc/sipario.cfg";\n'
-        consts = {"DOMAIN": DOMAIN, "LISTEN": f"udp:{self.here}", "DATABASE": "sqlite:" + self.db, "CONTROL": self.control}
+        consts = {"DOMAIN": DOMAIN, "LISTEN": f"udp:{self.here}", "LISTEN_TCP": f"tcp:{self.here}", "DATABASE": "sqlite:" + self.db, "CONTROL": self.control}
         if script is not None:
             for k, v in consts.items():
                 text = text.replace("@" + k + "@", v)
             consts = {}
+            settings += f"listen tcp:{self.here};\n" if tcp else ""
         self.consts = [x for k, v in consts.items() for x in ("-D", f"{k}={v}")]
         with open(self.file, "w") as f:
-            f.write(text + f"\nworkers {workers};\n" + (f"listen tcp:{self.here};\n" if tcp else "") + settings)
+            f.write(text + f"\nworkers {workers};\n" + settings)
         bench.keep(self)
         if start:
             self.start(ready)

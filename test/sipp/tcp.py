@@ -24,7 +24,7 @@ def tcp_phone(b, s, user, **kw):
 
 @test("TCP: a phone is called over the connection that it registered on")
 def _(b):
-    s = Server(b, tcp=True)
+    s = Server(b)
     alice, bob = phone(b, s, "alice"), tcp_phone(b, s, "bob")
     bob.registered(contact="<sip:bob@127.0.0.77:9;transport=tcp>;expires=600")
     for _ in range(8):                          # alice's datagrams go to either worker
@@ -39,7 +39,7 @@ def _(b):
 
 @test("TCP: the registered connection is lost: the Contact is connected to")
 def _(b):
-    s = Server(b, tcp=True)
+    s = Server(b)
     alice, bob = phone(b, s, "alice"), tcp_phone(b, s, "bob")
     bob.registered()
     bob.drop()
@@ -52,7 +52,7 @@ def _(b):
 
 @test("TCP: nobody listens at the Contact: the caller hears of it at once")
 def _(b):
-    s = Server(b, tcp=True)
+    s = Server(b)
     alice, bob = tcp_phone(b, s, "alice"), phone(b, s, "bob")
     bob.registered(contact="<sip:bob@127.0.0.1:9;transport=tcp>;expires=600")
     began = time.monotonic()
@@ -62,7 +62,7 @@ def _(b):
 
 @test("TCP: nothing is sent twice, neither requests nor answers")
 def _(b):
-    s = Server(b, tcp=True)
+    s = Server(b)
     alice, bob = tcp_phone(b, s, "alice"), tcp_phone(b, s, "bob")
     bob.registered()
     rq = alice.invite(uri("bob"))
@@ -76,7 +76,7 @@ def _(b):
 
 @test("TCP: an answer outlives the connection of its request")
 def _(b):
-    s = Server(b, tcp=True)
+    s = Server(b)
     alice, bob = tcp_phone(b, s, "alice"), phone(b, s, "bob")
     bob.registered()
     rq = alice.invite(uri("bob"))
@@ -102,7 +102,7 @@ def _(b):
 
 @test("TCP: keepalives are answered, and a call goes on beside them")
 def _(b):
-    s = Server(b, tcp=True)
+    s = Server(b)
     alice = tcp_phone(b, s, "alice")
     alice.send(b"\r\n\r\n")
     alice.find("INVITE", 0.5)
@@ -112,7 +112,7 @@ def _(b):
 
 @test("TCP: lost framing is told with 400 and ends the connection (RFC 4475 ncl, mcl01), a body that never comes after a while (clerr)")
 def _(b):
-    s = Server(b, tcp=True, settings="tcp_message_timeout 1s;\n")
+    s = Server(b, settings="tcp_message_timeout 1s;\n")
     for name, status in (("ncl", 400), ("mcl01", 400), ("clerr", None)):
         try:
             with open(os.path.join(SHARED, "corpus/rfc4475", name + ".dat"), "rb") as f:
@@ -129,7 +129,7 @@ def _(b):
 
 @test("TCP: a worker is killed: its connections end, new ones are served")
 def _(b):
-    s = Server(b, tcp=True)
+    s = Server(b)
     phones = [tcp_phone(b, s, "alice") for _ in range(6)]
     for p in phones:
         p.registered()
