@@ -48,6 +48,11 @@ struct list *conn_busy(void)
 	return &conns.busy;
 }
 
+static void set(int fd, int level, int name, int value)
+{
+	(void)setsockopt(fd, level, name, &value, sizeof(value));
+}
+
 static void note_busy(struct conn *c)
 {
 	if (list_empty(&c->busy))
@@ -431,6 +436,7 @@ static void connected(struct conn *c)
 	}
 	c->state = CONN_OPEN;
 	c->active_ms = clock_ms();
+	set(c->f.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKED_MS);	/* before, it would limit tcp_connect_timeout */
 	tcp_count(TCP_OPENED, 1);
 	watch(c, c->out);
 	wheel_disarm(&c->timer);
@@ -452,11 +458,6 @@ static void on_event(struct loop_fd *f, uint32_t events)
 
 /* --- beginnings --- */
 
-static void set(int fd, int level, int name, int value)
-{
-	(void)setsockopt(fd, level, name, &value, sizeof(value));
-}
-
 static struct conn *conn_new(struct loop *l, int fd, const struct flow *f, enum conn_state state)
 {
 	struct conn *c = calloc(1, sizeof(*c));
@@ -464,7 +465,8 @@ static struct conn *conn_new(struct loop *l, int fd, const struct flow *f, enum 
 	if (!c)
 		return NULL;
 	set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKED_MS);
+	if (state == CONN_OPEN)
+		set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKED_MS);
 	c->f = (struct loop_fd){ .fd = fd, .fn = on_event };
 	c->loop = l;
 	c->flow = *f;

@@ -316,7 +316,7 @@ enum err tcp_send(const struct flow *to, struct str bytes)
 		tcp_count(TCP_HAND_OVER_FULL, 1);
 	if (err == ERR_NOT_FOUND && (!to->conn || to->port))
 		err = send_by_new(to, bytes);
-	return err == ERR_LIMIT || err == ERR_NOT_FOUND ? leave_undelivered(to, bytes) : err;
+	return err ? leave_undelivered(to, bytes) : OK;
 }
 
 /* The connection may have ended meanwhile, or its owner, which we have succeeded. */

@@ -467,7 +467,7 @@ const struct mod_var core_vars[] = {
 	{ "cs", T_INT, false, false, get_cs, NULL, IN_MESSAGE, "number of CSeq" },
 	{ "si", T_IP, false, false, get_si, NULL, IN_MESSAGE, "address it came from" },
 	{ "sp", T_INT, false, false, get_sp, NULL, IN_MESSAGE, "port it came from" },
-	{ "proto", T_STR, false, false, get_proto, NULL, IN_MESSAGE, "transport it came by: udp" },
+	{ "proto", T_STR, false, false, get_proto, NULL, IN_MESSAGE, "transport it came by: udp, tcp" },
 	{ "Ri", T_IP, false, false, get_Ri, NULL, IN_MESSAGE, "our address that it was received on" },
 	{ "Rp", T_INT, false, false, get_Rp, NULL, IN_MESSAGE, "our port that it was received on" },
 	{ "ua", T_STR, true, false, get_ua, NULL, IN_MESSAGE, "User-Agent" },

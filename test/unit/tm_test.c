@@ -477,6 +477,24 @@ TEST(an_unreachable_phone_counts_as_503_and_goes_up_as_500)	/* §16.9 */
 	world_ends_clean();
 }
 
+TEST(a_request_that_did_not_leave_fails_its_branch_and_a_lost_answer_nothing)	/* §17.1.4; RFC 6026 §8.8 */
+{
+	const struct sent *up;
+	struct flow        gone;
+
+	world_up();
+	gone = peer(FIRST_PHONE);
+	relayed(request("INVITE", "c1"), 1, 0, 0, phone);
+	tm_undelivered(str_n(phone[0]->text, phone[0]->len), &gone);
+	up = sent_to(CALLER, "SIP/2.0 500 ");
+	tm_undelivered(str_n(up->text, up->len), &gone);
+	tm_undelivered(STR("rubbish"), &gone);
+	tm_undelivered(str_n(phone[0]->text, phone[0]->len), &gone);
+	CHECK(quiet());
+	come(request("ACK", "c1"), CALLER);
+	world_ends_clean();
+}
+
 TEST(answers_that_match_no_branch_are_strays)	/* §17.1.3 */
 {
 	static const char *const branches[] = {
