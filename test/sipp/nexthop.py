@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import socket
 import time
 
 import dns
@@ -219,3 +220,40 @@ def _(b):
     bye = d.start("BYE")
     bob.answer(bob.wait("BYE"), 200)
     assert alice.finish(bye).status == 200
+
+
+@test("next hop: a request too large for a datagram goes by TCP, and by UDP where nobody accepts it (RFC 3261 18.1.1)")
+def _(b):
+    s = Server(b, script='domain "example.org";\nlisten @LISTEN@;\nlisten "tcp:127.0.0.1:%d";\nrequest_route { relay(); }\n' % sip.free_port(), database=False)
+    alice, bob = b.keep(sip.Phone(s.address, "alice", "example.org")), b.keep(sip.Phone(s.address, "bob", "example.org"))
+
+    def message():
+        return alice.start("MESSAGE", f"sip:bob@{bob.here}", [("Content-Type", "text/plain")], "x" * 1500)
+
+    rq = message()
+    m = bob.wait("MESSAGE", 2)                          # refused at once, so UDP
+    assert m.get("Via").startswith("SIP/2.0/UDP"), m.get("Via")
+    bob.answer(m, 200)
+    assert alice.finish(rq).status == 200
+    with socket.create_server((bob.host, bob.port)) as server:
+        server.settimeout(5)
+        time.sleep(0.1)
+        rq = alice.start("MESSAGE", f"sip:bob@{bob.here}", [("Content-Type", "text/plain")], "short")
+        m = bob.wait("MESSAGE", 2)
+        bob.answer(m, 200)
+        assert alice.finish(rq).status == 200
+        s2 = Server(b, script='domain "example.org";\nlisten @LISTEN@;\nlisten "tcp:127.0.0.1:%d";\nrequest_route { relay(); }\n' % sip.free_port(), database=False)
+        alice.server = s2.address                       # one that has nothing to avoid
+        rq = message()
+        conn, _ = server.accept()
+        with conn:
+            conn.settimeout(5)
+            raw = b""
+            while b"x" * 1500 not in raw:
+                raw += conn.recv(65536)
+            m = sip.Message(raw)
+            assert m.get("Via").startswith("SIP/2.0/TCP"), m.get("Via")
+            via = "".join(f"Via: {v}\r\n" for v in m.all("Via"))
+            conn.sendall((f"SIP/2.0 200 OK\r\n{via}From: {m.get('From')}\r\nTo: {m.get('To')};tag=1\r\nCall-ID: {m.get('Call-ID')}\r\n"
+                          f"CSeq: {m.get('CSeq')}\r\nContent-Length: 0\r\n\r\n").encode())
+            assert alice.finish(rq).status == 200
