@@ -79,11 +79,20 @@ static void put_param(struct json_out *o, const struct mod_param *p)
 /* "relay(timeout: duration?, on_branch: string?) -> answer" */
 static struct str signature(char *room, size_t cap, const struct mod_func *f)
 {
-	struct buf b = buf_on(room, cap);
+	struct buf            b = buf_on(room, cap);
+	const struct mod_arg *first = f->args && (f->flags & F_METHOD) ? f->args + 1 : f->args;
+	bool                  any = first && first->name;
 
+	if (first != f->args)	/* a method: what it is called on stands before it */
+		buf_printf(&b, "%s.", vtype_name(f->args->type));
 	buf_printf(&b, "%s(", f->name);
-	for (const struct mod_arg *a = f->args; a && a->name; a++)
-		buf_printf(&b, "%s%s: %s%s", a == f->args ? "" : ", ", a->name, vtype_name(a->type), a->optional ? "?" : "");
+	for (const struct mod_arg *a = first; a && a->name; a++) {
+		buf_printf(&b, "%s%s: %s%s", a == first ? "" : ", ", a->name, vtype_name(a->type), a->optional ? "?" : "");
+		if (a->preset)
+			buf_printf(&b, " = %s", a->preset);
+	}
+	if (f->flags & F_KEYS)
+		buf_printf(&b, "%sname = value…", any ? ", " : "");
 	BUF_LIT(&b, ")");
 	if (f->result != T_NULL)
 		buf_printf(&b, " -> %s%s", f->shape ? f->shape->name : vtype_name(f->result), f->nullable ? "?" : "");

@@ -232,6 +232,12 @@ static void give_up(struct shared *t, uint32_t chain, uint64_t until_ms)
 	unlock(lock_of(t, chain));
 }
 
+/* Full of entries that end some day. */
+static bool must_give_up(const struct sht_kept *k)
+{
+	return k->info.ttl_ms && atomic_load(&k->t->count) >= k->info.max;
+}
+
 /* Some of what is over; of a full table also the entry nearest to its end among those seen. */
 static void make_room(struct sht_kept *k)
 {
@@ -240,7 +246,7 @@ static void make_room(struct sht_kept *k)
 	uint32_t       n = was_full ? SWEEP_FULL : SWEEP, chain = atomic_fetch_add(&t->hand, n), nearest = 0;
 	uint64_t       least = UINT64_MAX;
 
-	for (uint32_t seen = 0; seen <= t->mask && (seen < n || (was_full && least == UINT64_MAX && k->info.ttl_ms && atomic_load(&t->count) >= k->info.max)); seen++) {
+	for (uint32_t seen = 0; seen <= t->mask && (seen < n || (least == UINT64_MAX && must_give_up(k))); seen++) {
 		uint64_t until = sweep_chain(t, (chain + seen) & t->mask);
 
 		if (until < least) {

@@ -738,6 +738,16 @@ TEST(tables_are_seen_and_changed_over_the_control_channel)
 	stop();
 }
 
+TEST(a_run_that_takes_too_many_steps_is_stopped_and_its_line_logged)
+{
+	serve("max_steps 1000;\nrequest_route {\n  let i = 0;\n  while (i >= 0)\n    i = i + 1;\n  send_reply(200);\n}");
+	log_redirect(keep_line);
+	CHECK_STR(answer_to("sip:bob@example.org"), "500 Server Internal Error");
+	log_redirect(NULL);
+	CHECK(str_find_str(str_of(last_line), STR("script stopped at=test.cfg:")) > 0 && str_find_str(str_of(last_line), STR("too many steps (setting max_steps)")) > 0);
+	stop();
+}
+
 TEST(timer_routes_run_again_and_again_and_lose_beats_that_they_oversleep)
 {
 	serve("table n { key: string; value: int; } timer_route[QUICK](every = 10s) { $avp(x) = 1; $sht(n => \"quick\").add($avp(x) ?? 0); }"
