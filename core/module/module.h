@@ -68,6 +68,7 @@ enum {	/* what the checker must know of a function */
 	F_REPLY_CODE = 1 << 4,	/* the first argument is a reply code: 100..699 */
 	F_SUSPENDS = 1 << 5,	/* may wait */
 	F_WAITS_IF_USED = 1 << 6,	/* relay(): waits only where its result is used */
+	F_STATELESS = 1 << 11,	/* forward(): sends on without a transaction, so that CANCEL and ACK must follow by the same decisions */
 	F_METHOD = 1 << 7,	/* called as value.name(…): the value is the first argument */
 	F_KEYS = 1 << 8,	/* takes any further name = value */
 	F_AS_FIRST = 1 << 10,	/* the result has the type of the first argument: $ru.strip(1) is a uri as $ru is */

@@ -34,6 +34,12 @@ static void dialog_request(struct request *r)
 	request_relay(r, &(struct relay_opts){ 0 }, in_dialog_done, r);
 }
 
+/* Nothing is remembered of what was forwarded statelessly: the same decisions lead the same way, with the same branch (§16.11). */
+static bool follows(struct request *r)
+{
+	return proxy_user()->follow && proxy_user()->follow(r);
+}
+
 /* The ACK to a 2xx is a transaction of its own that nobody answers: forwarded without state (RFC 3261 §16.11, RFC 6026 §7). */
 static void ack_request(struct request *r)
 {
@@ -50,6 +56,8 @@ static void ack_request(struct request *r)
 	}
 	u = msg_ruri(&r->msg);
 	if (!r->from_us_route || (!r->msg.first[H_ROUTE] && (!u || proxy_is_self(u)))) {
+		if (follows(r))
+			return;
 		counter_inc(&count_dropped_acks);
 		request_done(r);
 		return;
@@ -60,8 +68,13 @@ static void ack_request(struct request *r)
 
 static void cancel_request(struct request *r)
 {
-	if (!tm_cancel(&r->c, &r->msg, &r->from))
-		reply_stateless(r, &(struct reply){ .status = 481 });
+	if (tm_cancel(&r->c, &r->msg, &r->from) || !route_in(r) || !request_valid(r)) {
+		request_done(r);
+		return;
+	}
+	if (follows(r))
+		return;
+	reply_stateless(r, &(struct reply){ .status = 481 });
 	request_done(r);
 }
 

@@ -50,6 +50,9 @@ struct proxy_user {
 	/* A new request that passed validation and belongs to no transaction or dialog. Must end in a reply, a relay or a drop; owns r
 	 * until request_done(r). */
 	void (*request)(struct request *r);
+	/* An ACK or CANCEL without a transaction here, whose INVITE may have been forwarded statelessly (§16.10, §16.11). True: taken, r is owned as
+	 * above. False: it is for nobody. May be NULL. */
+	bool (*follow)(struct request *r);
 	/* OPTIONS to the server itself and the like are answered below; domains are the script's. Is that host one of ours? */
 	bool (*is_local)(struct str host);
 };

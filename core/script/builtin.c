@@ -270,7 +270,7 @@ const struct mod_func core_funcs[] = {
 	{ "relay", fn_relay, relay_args, T_RECORD, .shape = &answer_shape, .where = IN_REQUEST | IN_DIALOG,
 	  .flags = F_SAYS | F_SUSPENDS | F_WAITS_IF_USED,
 	  .help = "send the request on to its targets, remembering it; where the result is used, wait for the final answer" },
-	{ "forward", fn_forward, to_args, .where = IN_REQUEST | IN_DIALOG, .flags = F_ENDS | F_SAYS,
+	{ "forward", fn_forward, to_args, .where = IN_REQUEST | IN_DIALOG, .flags = F_ENDS | F_SAYS | F_STATELESS,
 	  .help = "send the request on without remembering it" },
 	{ "record_route", fn_record_route, NULL, .where = IN_REQUEST, .help = "stay on the path of the dialog that this request begins" },
 	{ "sleep", fn_sleep, sleep_args, .where = IN_ANY, .flags = F_SUSPENDS, .help = "wait; nobody else does" },

@@ -73,6 +73,17 @@ static bool targets_known(struct request *r)
 	return false;
 }
 
+/* An ACK or CANCEL runs through the script only to follow an INVITE that was forwarded statelessly (script_follow()); where the script would
+ * have relayed the INVITE it has a transaction, and this one belongs to none. */
+static bool belongs_to_nothing(struct request *r)
+{
+	if (r->msg.method != M_CANCEL && r->msg.method != M_ACK)
+		return false;
+	if (request_reply(r, 481, STR_NONE, STR_NONE))
+		r->end = REQ_DROPPED;
+	return true;
+}
+
 enum verdict fn_relay(struct call *c)
 {
 	const struct value *timeout = &c->argv[ARG_TIMEOUT], *to = &c->argv[ARG_TO];
@@ -87,7 +98,7 @@ enum verdict fn_relay(struct call *c)
 		log_warn(c->c, "relay() after a final answer refused");
 		return V_END;
 	}
-	if (to->type == T_NULL && !targets_known(c->req))
+	if (belongs_to_nothing(c->req) || (to->type == T_NULL && !targets_known(c->req)))
 		return V_END;
 	if (c->wanted && !wait_room(c->run))
 		return V_END;
@@ -111,6 +122,8 @@ enum verdict fn_forward(struct call *c)
 		log_warn(c->c, "forward() after an answer or relay() refused");
 		return V_END;
 	}
+	if (c->req->t)		/* it was made while the run waited; who sends again gets the same decision again */
+		tm_drop(c->req->t);
 	request_forward(c->req, c->argv[0].type == T_NULL ? STR_NONE : c->argv[0].u.s);
 	if (c->req->end == REQ_OPEN)
 		c->req->end = REQ_RELAYED;

@@ -63,6 +63,7 @@ struct code {
 	struct entry           *entry;	/* by route.index */
 	const struct table    **tables;	/* by table.index */
 	const struct program   *program;
+	bool                    stateless;	/* it forwards statelessly somewhere */
 };
 
 static inline enum opcode insn_op(int32_t i) { return (enum opcode)(i & 255); }

@@ -170,6 +170,7 @@ static void compile_call(struct compiler *k, const struct expr *e)
 	k->at = e->span;
 	if (!grow(k, (void **)&c->calls, c->call_count, &k->call_cap, sizeof(*c->calls)))
 		return;
+	c->stateless |= call->func->flags & F_STATELESS;
 	c->calls[c->call_count++] = (struct call_site){ .func = call->func, .argc = (uint16_t)call->argc, .wanted = call->wanted };
 	emit(k, I_CALL, (int32_t)c->call_count - 1);
 	depth_change(k, 1 - (int)call->argc);

@@ -82,6 +82,14 @@ void run_resume(struct run *run, enum verdict v, struct value result)
 	run_go(run);
 }
 
+bool script_follow(struct request *r)
+{
+	if (!now.script || !now.script->code->stateless)
+		return false;
+	script_request(r);
+	return true;
+}
+
 void script_request(struct request *r)
 {
 	struct script *s = now.script;

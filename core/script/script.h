@@ -57,6 +57,8 @@ extern struct settings settings;
 MUST_CHECK enum err script_worker_start(struct loop *l);
 /* proxy_user.request and proxy_user.is_local */
 void script_request(struct request *r);
+/* proxy_user.follow: request_route decides for an ACK or CANCEL as it did for its INVITE, where the script forwards statelessly at all. */
+bool script_follow(struct request *r);
 bool script_is_local(struct str host);
 size_t script_runs_parked(void);
 

@@ -205,3 +205,43 @@ def _(b):
     p = b.keep(sip.Phone(s.address, "bob", DOMAIN))
     m = p.register(headers=[("Path", "<sip:127.0.0.9;lr>")])
     assert m.status == 420 and m.get("Unsupported") == "path", m.headers
+
+
+FORWARD = """
+listen @LISTEN@;
+control "@CONTROL@";
+request_route { forward("sip:NEXT"); }
+"""
+
+
+@test("a stateless proxy: the INVITE, its CANCEL, the refusal and its ACK go through with one branch")
+def _(b):
+    for host in ("127.0.0.1", "::1"):
+        port = sip.free_port(host)
+        s = Server(b, script=FORWARD.replace("NEXT", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"), database=False, host=host)
+        bob = b.keep(sip.Phone(s.address, "bob", DOMAIN, port=port))
+        a = b.keep(sip.Phone(s.address, "alice", DOMAIN))
+        rq = a.invite(bob.contact)
+        m = bob.wait("INVITE")
+        bob.answer(m, 180)
+        a.wait(180)
+        cancelled = a.cancel(rq)
+        c = bob.wait("CANCEL")
+        assert c.branch == m.branch and c.uri == m.uri, (c.headers, m.headers)
+        bob.answer(c, 200)
+        assert a.finish(cancelled).status == 200
+        bob.answer(m, 487)
+        assert a.finish(rq).status == 487
+        assert bob.wait("ACK").branch == m.branch
+
+
+@test("an outbound proxy: all that a phone sends leaves through it, by its preloaded Route")
+def _(b):
+    s = Server(b, script='listen @LISTEN@;\ncontrol "@CONTROL@";\nrequest_route { record_route(); relay(); }\n', database=False)
+    a, far = b.keep(sip.Phone(s.address, "alice", DOMAIN)), b.keep(sip.Phone(s.address, "bob", "far.example"))
+    for method in ("INVITE", "MESSAGE", "REGISTER", "SUBSCRIBE"):
+        rq = a.start(method, far.contact, routes=[f"<sip:{s.here};lr>"])
+        m = far.wait(method)
+        assert not m.all("Route") and m.source[:2] == s.address and len(m.all("Record-Route")) == 1, m.headers
+        far.answer(m, 486)
+        assert a.finish(rq).status == 486

@@ -181,6 +181,29 @@ TEST(stateless_forwarding_keeps_its_branch_and_takes_answers_back)
 	world_end();
 }
 
+/* §16.11: CANCEL and the ACK to a non-2xx follow their INVITE with its branch; without a script that forwards nobody asks. */
+TEST(cancel_and_ack_follow_an_invite_that_was_forwarded_statelessly)
+{
+	struct str branch;
+
+	world_begin();
+	w.script = script_forward;
+	w.stateless = true;
+	receive(REQUEST("INVITE", "sip:b@127.0.0.3", "<sip:b@y>", ""));
+	branch = str_from(w.bytes[0], (size_t)str_find_str(w.bytes[0], STR("branch=")));
+	branch = str_to(branch, (size_t)str_find(branch, '\r'));
+	receive(REQUEST("CANCEL", "sip:b@127.0.0.3", "<sip:b@y>", ""));
+	receive(REQUEST("ACK", "sip:b@127.0.0.3", "<sip:b@y>;tag=b1", ""));
+	CHECK_INT(w.sent, 3);
+	CHECK(sent_has(1, "CANCEL sip:b@127.0.0.3 SIP/2.0\r\n") && sent_has(2, "ACK sip:b@127.0.0.3 SIP/2.0\r\n"));
+	CHECK(str_find_str(w.bytes[1], branch) > 0 && str_find_str(w.bytes[2], branch) > 0);
+	CHECK(addr_eq(&w.to[0].peer, &w.to[1].peer) && addr_eq(&w.to[0].peer, &w.to[2].peer));
+	answer(1, 200, "b1");
+	CHECK(sent_has(3, "SIP/2.0 200 ") && sent_has(3, "CSeq: 1 CANCEL") && addr_eq(&w.to[3].peer, &w.caller.peer));
+	CHECK_INT(tm_alive(), 0);
+	world_end();
+}
+
 /* Only to where a request came from: else anybody could have responses of his own sent to anybody from here. */
 TEST(a_response_that_answers_no_forwarded_request_is_dropped)
 {

@@ -23,6 +23,7 @@ static struct {
 	struct flow            to[MOST_SENT];
 	char                   room[MOST_SENT][4096];
 	void (*script)(struct request *r);
+	bool                   stateless;	/* the script forwards */
 	struct request        *kept;
 	struct tm_outcome      outcome;
 	unsigned               outcomes;
@@ -41,12 +42,19 @@ static inline void capture(const struct flow *to, struct str bytes)
 }
 
 static inline void run_script(struct request *r) { w.script(r); }
+static inline bool follow(struct request *r)
+{
+	if (!w.stateless)
+		return false;
+	w.script(r);
+	return true;
+}
 static inline bool local_host(struct str host) { return str_ieqz(host, "example.org"); }
 
 static inline void world_begin(void)
 {
 	static const struct clock_source clock = { .mono_ms = fake_ms, .unix_us = fake_us };
-	static const struct proxy_user   user = { .request = run_script, .is_local = local_host };
+	static const struct proxy_user   user = { .request = run_script, .follow = follow, .is_local = local_host };
 	static const struct net_user     net = { .received = proxy_received };
 
 	memset(&w, 0, sizeof(w));
