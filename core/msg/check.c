@@ -177,6 +177,12 @@ static enum msg_bad check_routes(struct msg *m)
 	return BAD_NONE;
 }
 
+/* Whose Contact is the remote target of a dialog: exactly one address (§8.1.1.8, §12.1.1; RFC 6665 §3.1.1, RFC 3515 §2.2). */
+static bool makes_dialog(enum method m)
+{
+	return m == M_INVITE || m == M_SUBSCRIBE || m == M_REFER || m == M_UPDATE || m == M_NOTIFY;
+}
+
 /* `*` is for REGISTER, and alone (§10.2.2). */
 static enum msg_bad check_contacts(struct msg *m)
 {
@@ -195,6 +201,8 @@ static enum msg_bad check_contacts(struct msg *m)
 		star |= c.addr.star;
 		n++;
 	}
+	if (n > 1 && makes_dialog(m->method))
+		return BAD_CONTACT;
 	return star && (n > 1 || m->method != M_REGISTER) ? BAD_CONTACT : BAD_NONE;
 }
 
