@@ -94,6 +94,9 @@ quick: unit
 # Simulated worlds, each from its seed: what they break is printed with the seed, shrunk, as a ladder.
 sim: $(B)/san/test/sim
 	$(B)/san/test/sim --seeds $(or $(SEEDS),200) --first $(or $(FIRST),1) --jobs $$(nproc)
+# Mistakes put into the core that those worlds must notice.
+sim-mutants: $(B)/san/test/sim
+	test/sim/mutants $(if $(T),"$(T)")
 check:
 	scripts/check.sh
 bench: rel
@@ -124,6 +127,7 @@ help:
 	@echo 'make test       every test; ends with "N passed, N failed"'
 	@echo 'make quick T=x  one unit test'
 	@echo 'make sim        the core in simulated worlds; SEEDS=1000, FIRST=1; build/san/test/sim --seed N for one'
+	@echo 'make sim-mutants  whether they find the mistakes of test/sim/mutants; T="Timer C" for some'
 	@echo 'make check      floors, headers, warnings under gcc and clang, cppcheck'
 	@echo 'make bench      the benchmark kit'
 	@echo 'make cost       instructions a call under valgrind; T="register" for some flows'
@@ -133,5 +137,5 @@ help:
 	@echo 'make deps       the Debian packages this needs'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
-.PHONY: all rel san unit deps run test quick sim check bench cost fuzz clean install help
+.PHONY: all rel san unit deps run test quick sim sim-mutants check bench cost fuzz clean install help
 .SECONDARY:

@@ -47,7 +47,7 @@ struct up {
 	bool         touched;		/* in this turn */
 	bool         again;		/* one that is over was like it; the server may still know that one */
 };
-enum debt { DEBT_SUCCESS, DEBT_ACK, DEBT_ACK_ON, DEBT_CANCEL_OK, DEBT_FORWARD, DEBT_BACK };
+enum debt { DEBT_SUCCESS, DEBT_ACK, DEBT_ACK_ON, DEBT_CANCEL_OK, DEBT_AGAIN, DEBT_FORWARD, DEBT_BACK };
 struct owed {
 	enum debt  debt;
 	struct up *up;
@@ -180,20 +180,34 @@ static void unpaid(const struct owed *o)
 		[DEBT_ACK] = "a final answer but 2xx was not acknowledged (§17.1.1.2), branch",
 		[DEBT_ACK_ON] = "the ACK to a 2xx was not forwarded (§16.11), branch",
 		[DEBT_CANCEL_OK] = "a CANCEL of a known INVITE was not answered (§9.2), branch",
+		[DEBT_AGAIN] = "a repeated request did not get its answer again (§17.2), branch",
 		[DEBT_FORWARD] = "a request was not forwarded, branch",
 		[DEBT_BACK] = "an answer was not forwarded, branch",
 	};
 
-	world_fail("call c%d: %s %s", o->up ? o->up->call : -1, what[o->debt], o->key);
+	world_fail("%s %s", what[o->debt], o->key);	/* which tells the call */
 }
 
-/* §16.7 step 10, §9.1: what still rings when the caller has its answer is not wanted any more. */
+/* A 2xx or 6xx of one branch decides for all (§16.7 step 10), though a script may try another after a 6xx. `surely`: none that came too late. */
+static bool sibling_decided(const struct up *u, bool surely)
+{
+	for (const struct down *d = u->downs; d; d = d->next) {
+		if (surely && (d->unsure || abandoned(d)))
+			continue;
+		if ((d->final >= 600 && u->policy != POLICY_WAIT) || (d->final >= 200 && d->final < 300))
+			return true;
+	}
+	return false;
+}
+
+/* §16.7 step 10, §9.1: what still rings when the caller has its answer, or soon will, is not wanted any more. */
 static void check_losers(const struct up *u)
 {
+	if (u->method != M_INVITE || (!u->final && !sibling_decided(u, true)))
+		return;
 	for (const struct down *d = u->downs; d; d = d->next)
-		if (u->method == M_INVITE && u->final && d->provisional && !d->final && !d->cancel_ms && down_live(d))
-			world_fail("call c%d: the caller has its %u, but the branch to u%d that rings is not cancelled (§16.7 step 10)", u->call, u->final,
-				   d->ua + 1);
+		if (d->provisional && !d->final && !d->cancel_ms && down_live(d))
+			world_fail("call c%d: another branch has decided, but the one to u%d that rings is not cancelled (§16.7 step 10)", u->call, d->ua + 1);
 }
 
 void check_turn_end(bool died)
@@ -251,6 +265,16 @@ static void cancel_in(const struct packet *p)
 		owe(DEBT_CANCEL_OK, u, p->sip.branch);
 }
 
+/* §17.2.1, §17.2.2: the last answer once more. RFC 6026 §7.1: but not a 2xx to an INVITE; nor to one that has its ACK. */
+static bool gets_it_again(const struct up *u)
+{
+	if (stateless(u) || !u->answers || u->scarred || u->again)
+		return false;
+	if (u->method != M_INVITE)
+		return u->final;
+	return !u->success_ms && !u->ack_ms;
+}
+
 static void request_in(const struct packet *p)
 {
 	struct up *u = up_find(p->sip.branch, p->sip.method);
@@ -262,6 +286,8 @@ static void request_in(const struct packet *p)
 		u = up_new(p);
 		u->again = true;
 	}
+	if (gets_it_again(u))
+		owe(DEBT_AGAIN, u, u->branch);
 	u->ins++;
 	u->touched = true;
 	if (stateless(u))
@@ -364,7 +390,7 @@ static void check_best(const struct up *u, uint16_t status)
 	for (const struct down *d = u->downs; d; d = d->next) {
 		uint16_t r = result_of(d);
 
-		there |= r == status || d->final == status;
+		there |= r == status || ((d->unsure || abandoned(d)) && d->final == status);
 		declined |= r >= 600;
 		open |= !r;
 		refused |= d->unsure;
@@ -428,6 +454,7 @@ static void response_out(const struct packet *p)
 	}
 	u->touched = true;
 	u->answers++;
+	paid(DEBT_AGAIN, u->branch);
 	if (stateless(u))
 		paid(DEBT_BACK, s->branch);
 	else if (s->status < 200)
@@ -437,14 +464,6 @@ static void response_out(const struct packet *p)
 }
 
 /* --- what it sends downstream --- */
-
-static bool sibling_decided(const struct up *u)
-{
-	for (const struct down *d = u->downs; d; d = d->next)
-		if (d->final >= 600 || (d->final >= 200 && d->final < 300))
-			return true;
-	return false;
-}
 
 static void cancel_out(const struct packet *p)
 {
@@ -463,7 +482,7 @@ static void cancel_out(const struct packet *p)
 		world_fail("call c%d: CANCEL before a provisional answer (§9.1)", u->call);
 	else if (d->final)
 		world_fail("call c%d: CANCEL after the branch's final %u (§9.1)", u->call, d->final);
-	else if (!d->cancel_ms && !u->final && !u->cancel_ms && !sibling_decided(u) && !abandoned(d) && now + SLACK < since + TIMER_C &&
+	else if (!d->cancel_ms && !u->final && !u->cancel_ms && !sibling_decided(u, false) && !abandoned(d) && now + SLACK < since + TIMER_C &&
 		 (!d->relay_over_ms || now + SLACK < d->relay_over_ms))
 		world_fail("call c%d: the branch to u%d is cancelled, and nobody wanted that (§16.8)", u->call, d->ua + 1);
 	if (!d->cancel_ms)
