@@ -43,11 +43,12 @@ struct up {
 	uint16_t     final;
 	char         final_tag[32];
 	bool         in_dialog;
+	bool         promised;		/* its CANCEL was answered with 200 */
 	bool         scarred;		/* a worker died in the midst of something of it */
 	bool         touched;		/* in this turn */
 	bool         again;		/* one that is over was like it; the server may still know that one */
 };
-enum debt { DEBT_SUCCESS, DEBT_ACK, DEBT_ACK_ON, DEBT_CANCEL_OK, DEBT_AGAIN, DEBT_FORWARD, DEBT_BACK };
+enum debt { DEBT_SUCCESS, DEBT_ACK, DEBT_ACK_ON, DEBT_CANCEL_OK, DEBT_487, DEBT_AGAIN, DEBT_FORWARD, DEBT_BACK };
 struct owed {
 	enum debt  debt;
 	struct up *up;
@@ -55,6 +56,7 @@ struct owed {
 };
 static struct {
 	struct up  *ups;
+	struct down *answering;		/* the branch that was answered in this turn */
 	struct owed owed[MOST_OWED];
 	unsigned    n_owed;
 	unsigned    deaths;
@@ -180,6 +182,7 @@ static void unpaid(const struct owed *o)
 		[DEBT_ACK] = "a final answer but 2xx was not acknowledged (§17.1.1.2), branch",
 		[DEBT_ACK_ON] = "the ACK to a 2xx was not forwarded (§16.11), branch",
 		[DEBT_CANCEL_OK] = "a CANCEL of a known INVITE was not answered (§9.2), branch",
+		[DEBT_487] = "an INVITE that is cancelled before it was sent anywhere is not answered (§9.2), branch",
 		[DEBT_AGAIN] = "a repeated request did not get its answer again (§17.2), branch",
 		[DEBT_FORWARD] = "a request was not forwarded, branch",
 		[DEBT_BACK] = "an answer was not forwarded, branch",
@@ -218,6 +221,9 @@ void check_turn_end(bool died)
 			check_losers(u);
 		u->touched = false;
 	}
+	if (died && seen.answering)
+		seen.answering->unsure = true;
+	seen.answering = NULL;
 	if (!died && seen.n_owed)
 		unpaid(&seen.owed[0]);
 	seen.n_owed = 0;
@@ -263,6 +269,8 @@ static void cancel_in(const struct packet *p)
 		u->cancel_ms = world.now_ms;
 	if (!u->final && !seen.deaths)
 		owe(DEBT_CANCEL_OK, u, p->sip.branch);
+	if (!u->final && !u->downs && !seen.deaths)
+		owe(DEBT_487, u, p->sip.branch);
 }
 
 /* §17.2.1, §17.2.2: the last answer once more. RFC 6026 §7.1: but not a 2xx to an INVITE; nor to one that has its ACK. */
@@ -327,6 +335,7 @@ static void response_in(const struct packet *p)
 		return;
 	}
 	d->up->touched = true;
+	seen.answering = d;
 	d->unsure |= !down_live(d);
 	if (!d->heard_ms) {
 		d->heard_ms = world.now_ms;
@@ -415,7 +424,7 @@ static void first_final_out(struct up *u, const struct sip *s)
 	if ((u->policy == POLICY_RELAY || u->policy == POLICY_PARK) && !u->cancel_ms && !seen.deaths && u->downs)
 		check_best(u, s->status);
 	/* a branch that is silent at first is cancelled, and then waited for, when it rings */
-	if (u->cancel_ms && world.now_ms > u->cancel_ms + 2 * LONG + SLACK + (seen.deaths ? RESTART : 0))
+	if (u->cancel_ms && u->promised && world.now_ms > u->cancel_ms + 2 * LONG + SLACK + (seen.deaths ? RESTART : 0))
 		world_fail("call c%d: %u comes %llu ms after the CANCEL (§9.1)", u->call, s->status, (unsigned long long)(world.now_ms - u->cancel_ms));
 }
 
@@ -424,6 +433,7 @@ static void final_out(struct up *u, const struct sip *s)
 	bool success = u->method == M_INVITE && s->status < 300;
 
 	u->finals++;
+	paid(DEBT_487, u->branch);
 	if (u->method != M_INVITE && s->status == 408)
 		world_fail("call c%d: 408 to a non-INVITE (RFC 4320 §4.2)", u->call);
 	if (u->method != M_INVITE && u->finals > u->ins)
@@ -445,6 +455,9 @@ static void response_out(const struct packet *p)
 
 	if (s->method == M_CANCEL) {
 		paid(DEBT_CANCEL_OK, s->branch);
+		u = up_find(s->branch, M_INVITE);
+		if (u && s->status == 200)
+			u->promised = true;
 		return;
 	}
 	u = up_find(s->branch, s->method);

@@ -9,6 +9,7 @@
 #include "net/avoid.h"
 #include "net/mailbox.h"
 #include "proxy/request.h"
+#include "shm/lock.h"
 #include "shm/shm.h"
 
 enum { REGION_BYTES = 64 << 20, BUCKETS = 64, MOST_OWNERS = 64, FOR_EVER_MS = 1000000, IN_HAND_BYTES = 16384 };
@@ -20,7 +21,7 @@ struct worker {
 	struct alarm dies, lives;
 	unsigned     slot;
 	bool         dead;
-	unsigned     dies_after;	/* messages; 0: not */
+	unsigned     dies_after, dies_unlocking;	/* so many messages, or locks; 0: not */
 	struct packet *waiting[256];	/* what came while it was dead: its socket outlives it */
 	unsigned     n_waiting;
 };
@@ -42,7 +43,7 @@ static void die(struct worker *w)
 {
 	proc_get(w->slot)->pid = 0;	/* the supervisor has seen it */
 	w->dead = true;
-	w->dies_after = 0;
+	w->dies_after = w->dies_unlocking = 0;
 	node.runs_open[w->slot] = 0;
 	world_remark("worker %u dies", w->slot);
 	check_worker_died();
@@ -113,6 +114,18 @@ static void sent(const struct flow *to, struct str bytes)
 	if (!gone)
 		world_send(SERVER, place_of(&to->peer), bytes);
 	if (dies)
+		longjmp(node.death, 1);
+}
+
+/* The linker puts this in the place of each call of unlock() from another file (-Wl,--wrap=unlock). */
+void __real_unlock(struct lock *l);
+void __wrap_unlock(struct lock *l);
+void __wrap_unlock(struct lock *l)
+{
+	struct worker *w = &node.worker[node.in_turn];
+
+	__real_unlock(l);
+	if (node.in_turn && w->dies_unlocking && !proc_get(w->slot)->depth && --w->dies_unlocking == 0)
 		longjmp(node.death, 1);
 }
 
@@ -228,7 +241,8 @@ static void strike(struct alarm *a)
 	if (w->dead)
 		return;
 	w->dies_after = f->sends;
-	if (!f->sends)
+	w->dies_unlocking = f->unlocks;
+	if (!f->sends && !f->unlocks)
 		die(w);
 }
 

@@ -85,6 +85,7 @@ static void call(const struct plan *p, unsigned number, struct call_plan *c)
 	c->timeout_ms = c->policy == POLICY_WAIT && chance(&d, 50) ? 2000 + some_ms(&d, 40000) : 0;
 	c->park_ms = c->policy == POLICY_PARK ? some_ms(&d, 4000) : 0;
 	c->cancel_ms = c->method == M_INVITE && chance(&d, 30) ? some_ms(&d, 60000) : 0;
+	c->dies_ms = chance(&d, 10) ? some_ms(&d, 60000) : 0;
 	c->reinvite_ms = chance(&d, 30) ? some_ms(&d, 60000) : 0;
 	c->bye_ms = chance(&d, 90) ? some_ms(&d, 3600000) : 0;
 	c->callee_reinvites = chance(&d, 50);
@@ -101,7 +102,10 @@ static void fault(const struct plan *p, unsigned number, struct fault *f)
 	f->which = f->kind == FAULT_WORKER ? 1 + roll(&d, WORKERS) : roll(&d, p->uas);
 	f->at_ms = p->call[roll(&d, p->calls)].at_ms + some_ms(&d, 60000);
 	f->for_ms = f->kind == FAULT_WORKER ? 1 + some_ms(&d, 1000) : 500 + roll(&d, 20000);
-	f->sends = f->kind == FAULT_WORKER && chance(&d, 70) ? 1 + roll(&d, 6) : 0;
+	if (f->kind == FAULT_WORKER && chance(&d, 40))
+		f->sends = 1 + roll(&d, 6);
+	else if (f->kind == FAULT_WORKER && chance(&d, 70))
+		f->unlocks = 1 + roll(&d, 60);
 }
 
 void plan_draw(struct plan *p, uint64_t seed)
@@ -156,6 +160,8 @@ static void print_call(unsigned i, const struct call_plan *c)
 		printf(" for %u ms", c->park_ms);
 	if (c->cancel_ms)
 		printf("; CANCEL after %u ms", c->cancel_ms);
+	if (c->dies_ms)
+		printf("; dead after %u ms", c->dies_ms);
 	printf("\n");
 	for (unsigned t = 0; t < c->targets && c->policy != POLICY_REPLY; t++)
 		print_callee(&c->to[t]);
@@ -169,6 +175,8 @@ static void print_fault(const struct fault *f)
 	       (double)f->at_ms / 1000, f->for_ms);
 	if (f->sends)
 		printf(", in the midst of sending its message no. %u from then on", f->sends);
+	if (f->unlocks)
+		printf(", when it has let go of a lock for the %u. time from then on", f->unlocks);
 	printf("\n");
 }
 

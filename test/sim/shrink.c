@@ -76,7 +76,7 @@ static bool simpler_calls(struct plan *p, struct result *r)
 	bool any = false;
 
 	for (unsigned i = 0; i < p->calls; i++) {
-		uint32_t *const parts[] = { &trial.call[i].reinvite_ms, &trial.call[i].bye_ms, &trial.call[i].cancel_ms, &trial.call[i].timeout_ms };
+		uint32_t *const parts[] = { &trial.call[i].reinvite_ms, &trial.call[i].bye_ms, &trial.call[i].cancel_ms, &trial.call[i].timeout_ms, &trial.call[i].dies_ms };
 
 		for (size_t n = 0; p->call[i].on && n < COUNT_OF(parts); n++) {
 			trial = *p;

@@ -52,6 +52,7 @@ struct call_plan {
 	uint32_t           timeout_ms;	/* of one relay(), 0: none */
 	uint32_t           park_ms;
 	uint32_t           cancel_ms;	/* after the INVITE; 0: never */
+	uint32_t           dies_ms;	/* then the caller hears nothing any more; 0: never */
 	uint32_t           reinvite_ms, bye_ms;		/* after the answer; 0: never */
 	bool               callee_reinvites, callee_hangs_up;
 	unsigned           targets;
@@ -64,7 +65,8 @@ struct fault {
 	unsigned        which;	/* user agent, or process slot */
 	uint64_t        at_ms;
 	uint32_t        for_ms;
-	unsigned        sends;	/* worker: dies when it has sent so many messages from then on, in the midst of something; 0: at once */
+	unsigned        sends, unlocks;	/* worker: dies when it has sent so many messages from then on, or has let go of so many locks, in the midst
+					 * of something; both 0: at once */
 };
 struct plan {
 	uint64_t         seed;

@@ -43,7 +43,7 @@ struct server {
 	struct alarm              trying, ring, final, resend, give_up;
 };
 struct beginning {
-	struct alarm            alarm;
+	struct alarm            alarm, end;
 	const struct call_plan *plan;
 	int                     number;
 };
@@ -613,11 +613,38 @@ static void on_begin(struct alarm *a)
 		alarm_at(&k->cancel, world.now_ms + p->cancel_ms);
 }
 
+/* Nothing more is said or heard, and what was to be repeated is not. */
+static void on_end(struct alarm *a)
+{
+	const struct beginning *b = CONTAINER(a, struct beginning, end);
+	int                     who = (int)b->plan->caller;
+
+	ua.dead[who][b->number] = true;
+	for (struct client *k = ua.clients; k; k = k->next)
+		if (k->ua == who && k->call == b->number) {
+			client_stop(k);
+			alarm_off(&k->cancel);
+		}
+	for (struct dialog *d = ua.dialogs; d; d = d->next)
+		if (d->ua == who && d->call == b->number) {
+			alarm_off(&d->reinvite);
+			alarm_off(&d->bye);
+		}
+	for (struct server *v = ua.servers; v; v = v->next)
+		if (v->ua == who && v->call == b->number) {
+			alarm_off(&v->final);
+			alarm_off(&v->resend);
+			alarm_off(&v->give_up);
+		}
+}
+
 void ua_begin(void)
 {
 	for (unsigned i = 0; i < world.plan->calls; i++) {
-		ua.beginning[i] = (struct beginning){ .alarm.fn = on_begin, .plan = &world.plan->call[i], .number = (int)i };
+		ua.beginning[i] = (struct beginning){ .alarm.fn = on_begin, .end.fn = on_end, .plan = &world.plan->call[i], .number = (int)i };
 		if (world.plan->call[i].on)
 			alarm_at(&ua.beginning[i].alarm, world.begun_ms + world.plan->call[i].at_ms);
+		if (world.plan->call[i].on && world.plan->call[i].dies_ms)
+			alarm_at(&ua.beginning[i].end, world.begun_ms + world.plan->call[i].at_ms + world.plan->call[i].dies_ms);
 	}
 }
