@@ -43,7 +43,7 @@ struct up {
 	uint16_t     final;
 	char         final_tag[32];
 	bool         in_dialog;
-	bool         promised;		/* its CANCEL was answered with 200 */
+	uint64_t     promised_ms;	/* its CANCEL was answered with 200, before a final */
 	bool         scarred;		/* a worker died in the midst of something of it */
 	bool         touched;		/* in this turn */
 	bool         again;		/* one that is over was like it; the server may still know that one */
@@ -424,7 +424,7 @@ static void first_final_out(struct up *u, const struct sip *s)
 	if ((u->policy == POLICY_RELAY || u->policy == POLICY_PARK) && !u->cancel_ms && !seen.deaths && u->downs)
 		check_best(u, s->status);
 	/* a branch that is silent at first is cancelled, and then waited for, when it rings */
-	if (u->cancel_ms && u->promised && world.now_ms > u->cancel_ms + 2 * LONG + SLACK + (seen.deaths ? RESTART : 0))
+	if (u->cancel_ms && u->promised_ms && world.now_ms > u->cancel_ms + 2 * LONG + SLACK + (seen.deaths ? RESTART : 0))
 		world_fail("call c%d: %u comes %llu ms after the CANCEL (§9.1)", u->call, s->status, (unsigned long long)(world.now_ms - u->cancel_ms));
 }
 
@@ -456,8 +456,8 @@ static void response_out(const struct packet *p)
 	if (s->method == M_CANCEL) {
 		paid(DEBT_CANCEL_OK, s->branch);
 		u = up_find(s->branch, M_INVITE);
-		if (u && s->status == 200)
-			u->promised = true;
+		if (u && s->status == 200 && !u->final && !u->promised_ms)
+			u->promised_ms = world.now_ms;
 		return;
 	}
 	u = up_find(s->branch, s->method);
@@ -596,6 +596,15 @@ static bool any_success(const struct up *u)
 	return false;
 }
 
+static bool promise_broken(const struct up *u, const struct down *d)
+{
+	uint64_t since = u->promised_ms > d->heard_ms ? u->promised_ms : d->heard_ms;
+
+	if (!u->promised_ms || !d->provisional || d->cancel_ms || d->unsure)
+		return false;
+	return !d->final || d->final_ms > since + T1 + RESTART;
+}
+
 /* Every INVITE ends, unless nobody could know: its run died before it was heard of, or the 2xx with the worker and then its sender. */
 static void end_invite(const struct up *u)
 {
@@ -606,7 +615,9 @@ static void end_invite(const struct up *u)
 	if (u->final >= 300 && !u->ack_ms && !seen.deaths && u->finals < LEAST_FINALS)
 		world_fail("call c%d: %u was not acknowledged, and sent only %u times (§17.2.1)", u->call, u->final, u->finals);
 	for (const struct down *d = u->downs; d; d = d->next)
-		if (u->final && d->provisional && !d->final && !d->cancel_ms && !d->unsure)
+		if (promise_broken(u, d))
+			world_fail("call c%d: the CANCEL was answered 200, but the branch to u%d that rang was not cancelled (§9.2)", u->call, d->ua + 1);
+		else if (u->final && d->provisional && !d->final && !d->cancel_ms && !d->unsure)
 			world_fail("call c%d: the branch to u%d rang and lost, but was never cancelled (§16.7 step 10)", u->call, d->ua + 1);
 }
 

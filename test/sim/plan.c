@@ -92,20 +92,30 @@ static void call(const struct plan *p, unsigned number, struct call_plan *c)
 	c->callee_hangs_up = chance(&d, 50);
 }
 
+/* In the midst of something: 0 and 0: between two things. */
+static void worker_fault(struct dice *d, struct fault *f)
+{
+	f->which = 1 + roll(d, WORKERS);
+	f->for_ms = 1 + some_ms(d, 1000);
+	if (chance(d, 40))
+		f->sends = 1 + (chance(d, 50) ? 0 : roll(d, 6));
+	else if (chance(d, 70))
+		f->unlocks = 1 + roll(d, 60);
+}
+
 /* Near a call, or it would mostly meet nothing. */
 static void fault(const struct plan *p, unsigned number, struct fault *f)
 {
-	struct dice d = { p->seed, 200 + number, 0 };
+	struct dice             d = { p->seed, 200 + number, 0 };
+	const struct call_plan *near = &p->call[roll(&d, p->calls)];
 
 	f->on = true;
 	f->kind = (enum fault_kind)(chance(&d, 50) ? FAULT_WORKER : chance(&d, 60) ? FAULT_PARTITION : FAULT_GONE);
-	f->which = f->kind == FAULT_WORKER ? 1 + roll(&d, WORKERS) : roll(&d, p->uas);
-	f->at_ms = p->call[roll(&d, p->calls)].at_ms + some_ms(&d, 60000);
-	f->for_ms = f->kind == FAULT_WORKER ? 1 + some_ms(&d, 1000) : 500 + roll(&d, 20000);
-	if (f->kind == FAULT_WORKER && chance(&d, 40))
-		f->sends = 1 + roll(&d, 6);
-	else if (f->kind == FAULT_WORKER && chance(&d, 70))
-		f->unlocks = 1 + roll(&d, 60);
+	f->at_ms = near->at_ms + (near->cancel_ms && chance(&d, 50) ? near->cancel_ms : some_ms(&d, 60000));
+	f->which = roll(&d, p->uas);
+	f->for_ms = 500 + roll(&d, 20000);
+	if (f->kind == FAULT_WORKER)
+		worker_fault(&d, f);
 }
 
 void plan_draw(struct plan *p, uint64_t seed)
