@@ -255,7 +255,7 @@ static bool follow(struct relay *y)
 	struct request       *r = y->r;
 	struct target        *own = r->targets;
 	const struct target **more = NULL;
-	size_t                n;
+	size_t                n = 0;
 
 	if (!ring_policy()->recurse || r->recursions >= ring_policy()->most_recursions)
 		return false;
