@@ -16,6 +16,7 @@ struct relay {
 	size_t            at, count;	/* the first that has not been tried; how many */
 	uint64_t          ends_ms;	/* of the time that relay() was given; 0: never */
 	bool              waits;	/* for the outcome of a group */
+	bool              early;	/* which came while others of the group were being planned: a 2xx, or the caller has given up */
 	bool              fresh;	/* no answer so far is worth keeping */
 	unsigned          open;		/* next hops still being asked for, and 1 while branches are being planned */
 	unsigned          forked;
@@ -77,6 +78,7 @@ static void tell_failure(struct relay *y)
 	y->done(y->arg, &out);
 }
 
+static void outcome_is_there(struct relay *y);
 static void fork_group(struct relay *y);
 
 static bool is_grouped(const struct relay *y)
@@ -117,15 +119,17 @@ static void settle(struct relay *y)
 
 	if (--y->open)
 		return;
-	if (y->forked && y->waits)
-		wait_add(y);
-	else if (y->forked)
+	if (!y->forked && y->waits)
+		(void)wait_take(t, y->opts.run);
+	else if (!y->waits && y->forked)
 		tm_unpark(t);
 	if (y->forked)
 		y->fresh = false;
 	tm_one_choice(t, y->waits && is_grouped(y));
 	tm_fork_end(t);
-	if (!y->forked)
+	if (y->early)
+		outcome_is_there(y);
+	else if (!y->forked)
 		could_not_fork(y);
 	else if (!y->waits)
 		y->done(y->arg, &(struct tm_outcome){ 0 });
@@ -202,7 +206,7 @@ enum { PARK_MS = 32000 };
 /* How long this group may ring: its own time, or what is left of all. 0: as long as it wants. */
 static uint32_t group_ms(const struct relay *y, bool is_all)
 {
-	uint32_t own = is_all ? 0 : ring_policy()->ring_ms;
+	uint32_t own = is_all || ring_policy()->ring == RING_PARALLEL ? 0 : ring_policy()->ring_ms;
 	uint64_t left = y->ends_ms ? y->ends_ms - clock_ms() : 0;
 
 	if (!y->ends_ms || (own && own < left))
@@ -223,10 +227,12 @@ static void fork_group(struct relay *y)
 	y->waits = y->opts.wait || (y->opts.run && (y->waits || end < y->count || ring_policy()->recurse));
 	tm_one_choice(r->t, !y->fresh);
 	tm_fork_begin(r->t);
-	if (y->waits)
+	if (y->waits) {
+		wait_add(y);
 		tm_wait(r->t, y->opts.run, group_ms(y, end - from == y->count));
-	else
+	} else {
 		tm_park(r->t, y->opts.run, PARK_MS);
+	}
 	y->too_broad = y->sharing > y->breadth;
 	counter_add(&count_too_broad, y->too_broad);
 	for (size_t i = from; i < end && !y->too_broad; i++)
@@ -277,19 +283,29 @@ static bool goes_on(struct relay *y, const struct tm_outcome *out)
 	return (out->status / 100 == 3 && follow(y)) || y->at < y->count;
 }
 
-bool proxy_outcome(struct trans *t, uint32_t run)
+static void outcome_is_there(struct relay *y)
 {
-	struct relay     *y = wait_take(t, run);
 	struct tm_outcome out;
 
-	if (!y)
-		return false;
-	tm_outcome(t, &y->r->arena, &out);
-	tm_unpark(t);
+	y->early = false;
+	tm_outcome(y->r->t, &y->r->arena, &out);
+	tm_unpark(y->r->t);
 	if (goes_on(y, &out))
 		fork_group(y);
 	else
 		finish(y);
+}
+
+bool proxy_outcome(struct trans *t, uint32_t run)
+{
+	struct relay *y = wait_take(t, run);
+
+	if (!y)
+		return false;
+	if (y->open)
+		y->early = true;	/* the next hops that are being asked for come back to settle() */
+	else
+		outcome_is_there(y);
 	return true;
 }
 

@@ -1,4 +1,6 @@
 """The order in which phones ring, Path and Service-Route, loops, and both sides of Record-Route: scripts of their own, seen from outside."""
+import time
+
 import sip
 from calls import uri
 from sipario import DOMAIN, Server
@@ -245,3 +247,38 @@ def _(b):
         assert not m.all("Route") and m.source[:2] == s.address and len(m.all("Record-Route")) == 1, m.headers
         far.answer(m, 486)
         assert a.finish(rq).status == 486
+
+
+@test("timers follow their settings: t1 = 50ms gives an INVITE up after 64*T1 with 408, a MESSAGE without an answer")
+def _(b):
+    s = Server(b, script='listen @LISTEN@;\ncontrol "@CONTROL@";\nt1 50ms;\nrequest_route { relay(); }\n', database=False)
+    a, silent = b.keep(sip.Phone(s.address, "alice", DOMAIN)), b.keep(sip.Phone(s.address, "bob", DOMAIN))
+    begun = time.monotonic()
+    rq = a.start("INVITE", silent.contact)
+    m = a.wait(lambda x: rq.mine(x) and x.status >= 200)
+    assert m.status == 408 and 2.8 < time.monotonic() - begun < 4.5, (m, time.monotonic() - begun)
+    a.ack_refusal(rq, m)
+    silent.find("BYE", 0.1)
+    assert silent.repeats >= 4, silent.repeats                          # Timer A: 50, 100, 200, 400 ms ...
+    rq = a.start("MESSAGE", silent.contact)
+    silent.wait("MESSAGE")
+    a.nothing(lambda x: rq.mine(x) and x.status >= 200, 4.5)             # RFC 4320 4.2: no 408 to what is no INVITE
+
+
+@test("the phone that lost is told: Reason, call completed elsewhere (RFC 3326)")
+def _(b):
+    s = server(b)
+    one, two = phones(b, s, "1.0", "1.0")
+    a = alice(b, s)
+    rq = a.invite(uri("bob"))
+    m, n = one.wait("INVITE"), two.wait("INVITE")
+    one.answer(m, 180)
+    two.answer(n, 180)
+    one.answer(m, 200, body=one.sdp())
+    c = two.wait("CANCEL")
+    assert "cause=200" in c.get("Reason") and "elsewhere" in c.get("Reason"), c.headers
+    two.answer(c, 200)
+    two.answer(n, 487)
+    ok = a.wait(lambda x: rq.mine(x) and x.status == 200)
+    a.caller_dialog(rq, ok).ack()
+    one.wait("ACK")

@@ -242,6 +242,42 @@ static enum err no_name(struct str name, enum dns_type type, struct dns_answer *
 	return ERR_NOT_FOUND;
 }
 
+static void script_address_and_name(struct request *r)
+{
+	CHECK(!request_add_target(r, &(struct target){ .uri = STR("sip:b@127.0.0.3:5080"), .q = 1000 }));
+	CHECK(!request_add_target(r, &(struct target){ .uri = STR("sip:b@nowhere.invalid"), .q = 1000 }));
+	script_wait(r);
+}
+
+/* The answer is passed on at once (RFC 3261 §16.7 step 5); the run must hear of it although its fork is not complete. */
+TEST(a_run_is_told_of_a_2xx_that_comes_while_a_name_is_still_being_asked_for)
+{
+	struct loop *l;
+
+	world_begin();
+	l = loop_new();
+	CHECK(l && !dns_start(l, &(struct dns_config){ .servers = "127.0.0.1:9", .timeout_ms = 50, .tries = 1 }));	/* nobody there */
+	w.script = script_address_and_name;
+	receive(REQUEST("INVITE", "sip:b@example.org", "<sip:b@y>", ""));
+	CHECK_INT(w.sent, 1);
+	answer(0, 200, "b1");
+	CHECK(sent_has(w.sent - 1, "SIP/2.0 200 "));
+	CHECK_INT(w.outcomes, 0);
+	for (int i = 0; i < 100 && !w.outcomes; i++) {
+		w.ms += 10;
+		loop_turn(l, 20);
+	}
+	CHECK_INT(w.outcomes, 1);
+	CHECK(w.outcome.status == 200 && w.outcome.sent);
+	tm_release(w.kept->t);
+	request_done(w.kept);
+	pass(80000);
+	CHECK_INT(tm_alive(), 0);
+	dns_stop();
+	loop_free(l);
+	world_end();
+}
+
 TEST(a_next_hop_that_has_no_address_is_a_500)
 {
 	struct loop *l;
