@@ -14,6 +14,8 @@ struct relay {
 	void             *arg;
 	const struct target **order;	/* all targets */
 	size_t            at, count;	/* the first that has not been tried; how many */
+	uint64_t          began_ms;
+	struct timer      later;	/* when the next target joins those that ring; private wheel */
 	uint64_t          ends_ms;	/* of the time that relay() was given; 0: never */
 	bool              waits;	/* for the outcome of a group */
 	bool              early;	/* which came while others of the group were being planned: a 2xx, or the caller has given up */
@@ -33,8 +35,14 @@ struct branch_plan {
 
 enum { BUCKETS = 1024 };
 static struct {
+	struct loop  *loop;
 	struct relay *bucket[BUCKETS];	/* waiting for an outcome, by run; private to the process */
 } waiting;
+
+void proxy_worker_start(struct loop *l)
+{
+	waiting.loop = l;
+}
 
 static void wait_add(struct relay *y)
 {
@@ -112,6 +120,13 @@ static void could_not_fork(struct relay *y)
 		finish(y);
 }
 
+/* Targets that are to join while this group rings. */
+static void expect_more(struct relay *y)
+{
+	if (y->waits && y->at < y->count && y->order[y->at]->after_ms && waiting.loop)
+		wheel_arm(loop_wheel(waiting.loop), &y->later, y->began_ms + y->order[y->at]->after_ms);
+}
+
 /* One more part is settled; the last one closes the fork. */
 static void settle(struct relay *y)
 {
@@ -133,6 +148,8 @@ static void settle(struct relay *y)
 		could_not_fork(y);
 	else if (!y->waits)
 		y->done(y->arg, &(struct tm_outcome){ 0 });
+	else
+		expect_more(y);
 }
 
 static void build_branch(void *arg, struct str branch_id, struct buf *out)
@@ -222,7 +239,7 @@ static void fork_group(struct relay *y)
 	y->at = end;
 	y->open = 1;
 	y->forked = 0;
-	y->sharing = (unsigned)(end - from);
+	y->sharing = (unsigned)((end < y->count && y->order[end]->after_ms ? y->count : end) - from);
 	y->breadth = r->breadth;
 	y->waits = y->opts.wait || (y->opts.run && (y->waits || end < y->count || ring_policy()->recurse));
 	tm_one_choice(r->t, !y->fresh);
@@ -233,10 +250,26 @@ static void fork_group(struct relay *y)
 	} else {
 		tm_park(r->t, y->opts.run, PARK_MS);
 	}
-	y->too_broad = y->sharing > y->breadth;
+	y->too_broad = end - from > y->breadth;
 	counter_add(&count_too_broad, y->too_broad);
 	for (size_t i = from; i < end && !y->too_broad; i++)
 		plan(y, y->order[i]);
+	settle(y);
+}
+
+/* The next targets ring too. Where the outcome is there already it is on its way to goes_on(), which lets them ring alone. */
+static void join(struct timer *later)
+{
+	struct relay *y = CONTAINER(later, struct relay, later);
+	size_t        end = ring_group_end(y->order, y->at, y->count);
+
+	if (y->open || !tm_fork_more(y->r->t))
+		return;
+	y->open = 1;
+	for (; y->at < end && y->breadth; y->at++)
+		plan(y, y->order[y->at]);
+	counter_add(&count_too_broad, y->at < end);
+	y->at = end;
 	settle(y);
 }
 
@@ -302,6 +335,7 @@ bool proxy_outcome(struct trans *t, uint32_t run)
 
 	if (!y)
 		return false;
+	wheel_disarm(&y->later);
 	if (y->open)
 		y->early = true;	/* the next hops that are being asked for come back to settle() */
 	else
@@ -325,6 +359,8 @@ void request_relay(struct request *r, const struct relay_opts *opts, relay_done 
 	y->arg = arg;
 	y->failed = ERR_NOT_FOUND;
 	y->fresh = true;
+	timer_init(&y->later, join);
+	y->began_ms = clock_ms();
 	y->ends_ms = opts->timeout_ms ? clock_ms() + opts->timeout_ms : 0;
 	r->end = REQ_RELAYED;
 	fork_group(y);

@@ -16,6 +16,7 @@ struct target {
 	struct flow    flow;	/* the connection it registered on; .via NULL: none */
 	uint32_t       expires;	/* seconds its binding still lives, for a redirect (§21.3.3); 0: not known */
 	uint16_t       q;	/* 0..1000 */
+	uint32_t       after_ms;	/* joins the ringing so much later; the others go on. 0: rings in its turn */
 };
 
 /* $avp(name): lives with the transaction, that is with this request. */
@@ -61,6 +62,8 @@ MUST_CHECK enum err proxy_boot(const struct proxy_user *u);
 void proxy_received(struct str bytes, const struct flow *from);
 /* From the net floor: a stream that must be closed, for the message with this header cannot be cut out (net_user.unframed). */
 void proxy_unframed(struct str bytes, enum err why, const struct flow *from);
+/* Worker start: relays that add targets later need its timers. */
+void proxy_worker_start(struct loop *l);
 /* The request and all its memory; drops the reference to its transaction. */
 void request_done(struct request *r);
 

@@ -31,16 +31,34 @@ static size_t count_targets(const struct target *t)
 	return n;
 }
 
-/* By q, the same ones as they stand: target sets are short. */
-static void sort_by_q(const struct target **order, size_t n)
+/* Those that join later last; by q. */
+static bool rings_before(const struct target *a, const struct target *b)
+{
+	if (a->after_ms != b->after_ms)
+		return a->after_ms < b->after_ms;
+	return ring_policy()->ring != RING_PARALLEL && a->q > b->q;
+}
+
+/* The same ones as they stand: target sets are short. */
+static void sort(const struct target **order, size_t n)
 {
 	for (size_t i = 1; i < n; i++)
-		for (size_t k = i; k && order[k - 1]->q < order[k]->q; k--) {
+		for (size_t k = i; k && rings_before(order[k], order[k - 1]); k--) {
 			const struct target *t = order[k];
 
 			order[k] = order[k - 1];
 			order[k - 1] = t;
 		}
+}
+
+/* The end of those that have the same delay. */
+static size_t together(const struct target **order, size_t at, size_t count)
+{
+	size_t end = at + 1;
+
+	while (end < count && order[end]->after_ms == order[at]->after_ms)
+		end++;
+	return end;
 }
 
 /* The first `by` go to the end. */
@@ -69,8 +87,8 @@ const struct target **ring_order(struct request *r, size_t *count)
 	for (const struct target *t = r->targets; t; t = t->next)
 		order[i++] = t;
 	*count = n;
-	if (ring_policy()->ring != RING_PARALLEL)
-		sort_by_q(order, n);
+	sort(order, n);
+	n = together(order, 0, n);
 	if (ring_policy()->ring == RING_ROUND_ROBIN)
 		rotate(order, n, here.turn++ % n);
 	return order;
@@ -80,7 +98,8 @@ size_t ring_group_end(const struct target **order, size_t at, size_t count)
 {
 	size_t end = at + 1;
 
-	if (ring_policy()->ring == RING_PARALLEL)
+	count = together(order, at, count);
+	if (ring_policy()->ring == RING_PARALLEL || order[at]->after_ms)
 		return count;
 	if (ring_policy()->ring == RING_SERIAL)
 		while (end < count && order[end]->q == order[at]->q)

@@ -215,6 +215,9 @@ static const struct mod_arg reply_args[] = {
 	{ "code", T_INT, .min = 100, .max = 699 }, { "reason", T_STR, .optional = true }, { "headers", T_STR, .optional = true },
 	{ "body", T_STR, .optional = true }, { "type", T_STR, .preset = "\"text/plain\"" }, { 0 },
 };
+static const struct mod_arg branch_args[] = {
+	{ "uri", T_STR }, { "after", T_DURATION, .optional = true, .min = 1, .max = 600000 }, { 0 },
+};
 static const struct mod_arg relay_args[] = {
 	{ "timeout", T_DURATION, .optional = true, .min = 1, .max = UINT32_MAX }, { "to", T_STR, .optional = true }, { 0 },
 };
@@ -272,6 +275,8 @@ const struct mod_func core_funcs[] = {
 	  .help = "send the request on to its targets, remembering it; where the result is used, wait for the final answer" },
 	{ "forward", fn_forward, to_args, .where = IN_REQUEST | IN_DIALOG, .flags = F_ENDS | F_SAYS | F_STATELESS,
 	  .help = "send the request on without remembering it" },
+	{ "add_branch", fn_add_branch, branch_args, .where = IN_REQUEST,
+	  .help = "one more target for relay(); with `after` it joins the phones that ring then, or rings alone when none does any more" },
 	{ "record_route", fn_record_route, NULL, .where = IN_REQUEST, .help = "stay on the path of the dialog that this request begins" },
 	{ "sleep", fn_sleep, sleep_args, .where = IN_ANY, .flags = F_SUSPENDS, .help = "wait; nobody else does" },
 	/* the message */

@@ -56,21 +56,59 @@ static void started(void *arg, const struct tm_outcome *out)
 	call_resume(arg, V_END, V_NULL);
 }
 
+static bool is_user_of_ours(struct request *r)
+{
+	const struct uri *u = msg_ruri(&r->msg);
+
+	return module_service("registrar") && !r->dst.len && !r->msg.first[H_ROUTE] && u && u->has_user && proxy_is_self(u);
+}
+
 /* A Request-URI of a domain of ours names a user, not a place to send to: where the script has not said more, as after `$ru = user.forward_busy`, its
  * contacts are the target set (RFC 3261 §16.5). False: the user has none and the caller has been told. */
 static bool targets_known(struct request *r)
 {
 	const struct registrar_service *registrar = module_service("registrar");
-	const struct uri               *u = msg_ruri(&r->msg);
 	bool                            found = true;
 
-	if (!registrar || r->targets || r->dst.len || r->msg.first[H_ROUTE] || !u || !u->has_user || !proxy_is_self(u))
+	if (r->targets || !is_user_of_ours(r))
 		return true;
-	if (!registrar->lookup(r, u, &found) && found)
+	if (!registrar->lookup(r, msg_ruri(&r->msg), &found) && found)
 		return true;
 	if (request_reply(r, found ? 500 : 480, STR_NONE, STR_NONE))
 		log_error(&r->c, "no memory to answer");
 	return false;
+}
+
+/* What relay() would ring without add_branch(). */
+static enum err own_targets(struct request *r)
+{
+	const struct registrar_service *registrar = module_service("registrar");
+	bool                            found;
+
+	if (r->targets)
+		return OK;
+	if (is_user_of_ours(r))
+		return registrar->lookup(r, msg_ruri(&r->msg), &found);
+	return request_add_target(r, &(struct target){ .uri = r->msg.ruri, .q = 1000 });
+}
+
+enum verdict fn_add_branch(struct call *c)
+{
+	const struct value *after = &c->argv[1];
+	struct target       t = { .uri = c->argv[0].u.s, .q = 1000 };
+	struct uri          u;
+
+	if (uri_parse(t.uri, &u) || (u.scheme != URI_SIP && u.scheme != URI_SIPS)) {
+		log_error(c->c, "add_branch(): no SIP URI: " STR_FMT, STR_ARG(t.uri));
+		return V_ERROR;
+	}
+	if (after->type == T_DURATION)
+		t.after_ms = (uint32_t)after->u.i;
+	if (own_targets(c->req) || request_add_target(c->req, &t)) {
+		log_error(c->c, "no memory for a branch");
+		return V_ERROR;
+	}
+	return V_OK;
 }
 
 /* An ACK or CANCEL runs through the script only to follow an INVITE that was forwarded statelessly (script_follow()); where the script would

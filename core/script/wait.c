@@ -29,6 +29,7 @@ static struct {
 enum err script_worker_start(struct loop *l)
 {
 	waits.loop = l;
+	proxy_worker_start(l);
 	list_init(&waits.parked);
 	waits.count = 0;
 	background_worker_start(l);

@@ -89,6 +89,8 @@ typedef void tm_build(void *arg, struct str branch_id, struct buf *out);
  * being made. tm_fork_end() decides when all branches have ended meanwhile; tm_wait() belongs between them. */
 void tm_fork_begin(struct trans *t);
 void tm_fork_end(struct trans *t);
+/* More branches to those of a round that a run waits for, in the place of tm_fork_begin(). False: its outcome is there already. */
+bool tm_fork_more(struct trans *t);
 /* The next rounds belong to the same choice as this one (RFC 3261 §16.7: one response context for all groups of a serial fork): its best answer is
  * kept until there is a better one, and the end of the time given to tm_wait() counts as a 408. Off: each round stands for itself. */
 void tm_one_choice(struct trans *t, bool on);

@@ -189,6 +189,17 @@ void tm_fork_begin(struct trans *t)
 	unlock(&t->lock);
 }
 
+bool tm_fork_more(struct trans *t)
+{
+	bool may;
+
+	lock(&t->lock);
+	may = t->run.phase == RUN_WAITING && t->forked && !t->decided;
+	t->forking |= may;
+	unlock(&t->lock);
+	return may;
+}
+
 /* The outcome is there already, or the transaction is over and there will be none. */
 static bool wait_in_vain_locked(const struct trans *t)
 {

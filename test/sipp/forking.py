@@ -282,3 +282,41 @@ def _(b):
     ok = a.wait(lambda x: rq.mine(x) and x.status == 200)
     a.caller_dialog(rq, ok).ack()
     one.wait("ACK")
+
+
+LATER = """
+domain "@DOMAIN@";
+listen @LISTEN@;
+control "@CONTROL@";
+module location  { durable = off; }
+module registrar { }
+request_route {
+    if ($rm == "REGISTER") { save(); exit; }
+    record_route();
+    add_branch("sip:CAROL", after = 1s);
+    relay();
+}
+"""
+
+
+@test("add_branch: another phone joins the call that rings")
+def _(b):
+    port = sip.free_port()
+    s = Server(b, script=LATER.replace("CAROL", f"carol@127.0.0.1:{port}"), database=False)
+    [bob] = phones(b, s, "1.0")
+    carol, a = b.keep(sip.Phone(s.address, "carol", DOMAIN, port=port)), alice(b, s)
+    rq = a.invite(uri("bob"))
+    m = bob.wait("INVITE")
+    bob.answer(m, 180)
+    a.wait(180)
+    carol.nothing("INVITE", 0.5)
+    n = carol.wait("INVITE", 2)
+    bob.nothing("CANCEL", 0.2)
+    carol.answer(n, 200, body=carol.sdp())
+    c = bob.wait("CANCEL")
+    bob.answer(c, 200)
+    bob.answer(m, 487)
+    ok = a.wait(lambda x: rq.mine(x) and x.status >= 200)
+    assert ok.status == 200
+    a.caller_dialog(rq, ok).ack()
+    carol.wait("ACK")

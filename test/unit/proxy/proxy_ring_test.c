@@ -189,6 +189,62 @@ TEST(round_robin_begins_with_another_phone_each_time)
 	CHECK(strchr(first, '3') && strchr(first, '4') && strchr(first, '5'));
 }
 
+/* The second joins after five seconds, the third after eight. */
+static void script_later(struct request *r)
+{
+	CHECK(!request_add_target(r, &(struct target){ .uri = STR("sip:b@127.0.0.5:5080"), .q = 1000, .after_ms = 8000 }));
+	CHECK(!request_add_target(r, &(struct target){ .uri = STR("sip:b@127.0.0.3:5080"), .q = 100 }));
+	CHECK(!request_add_target(r, &(struct target){ .uri = STR("sip:b@127.0.0.4:5080"), .q = 1000, .after_ms = 5000 }));
+	relay_by(r);
+}
+
+static void pass_with(struct loop *l, uint64_t ms)
+{
+	for (uint64_t end = w.ms + ms; w.ms < end;) {
+		pass(100);
+		loop_turn(l, 0);
+	}
+}
+
+TEST(targets_join_a_call_that_rings)
+{
+	static const struct { const char *name; uint16_t first, second; bool four, five, last; const char *reply; } rows[] = {
+		{ "all ring together in the end", 0, 0, true, true, true, "SIP/2.0 200 " },
+		{ "who refuses at once makes room at once", 486, 0, true, true, true, "SIP/2.0 200 " },
+		{ "who answers ends it", 200, 0, false, false, false, "SIP/2.0 200 " },
+		{ "who answers when two ring ends it too", 0, 200, true, false, false, "SIP/2.0 200 " },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct loop *l;
+
+		begin(RING_PARALLEL, false);
+		l = loop_new();
+		CHECK(l);
+		proxy_worker_start(l);
+		w.script = script_later;
+		call();
+		CHECK_ROW(rings('3') && !rings('4') && !rings('5'), rows[i].name);
+		answer(invite_to('3'), rows[i].first ? rows[i].first : 180, "b3");
+		CHECK_ROW(rings('4') == (rows[i].first == 486), rows[i].name);
+		if (rings('4'))
+			answer(invite_to('4'), 180, "b4");
+		pass_with(l, 5200);
+		CHECK_ROW(rings('4') == rows[i].four && !rings('5') && !any_sent_has("CANCEL"), rows[i].name);
+		if (rings('4'))
+			answer(invite_to('4'), rows[i].second ? rows[i].second : 180, "b4");
+		pass_with(l, 3000);
+		CHECK_ROW(rings('5') == rows[i].five, rows[i].name);
+		if (rows[i].last)
+			answer(invite_to('5'), 200, "b5");
+		CHECK_ROW(any_sent_has(rows[i].reply), rows[i].name);
+		CHECK_INT(w.outcomes, 1);
+		end();
+		proxy_worker_start(NULL);
+		loop_free(l);
+	}
+}
+
 /* A worker that dies takes the rest of the hunt with it, not the call. */
 TEST(without_its_worker_the_group_that_rings_goes_on)
 {
