@@ -43,6 +43,7 @@ struct up {
 	uint16_t     final;
 	char         final_tag[32];
 	bool         in_dialog;
+	bool         serial;		/* its targets ring one group after the other */
 	uint64_t     promised_ms;	/* its CANCEL was answered with 200, before a final */
 	bool         scarred;		/* a worker died in the midst of something of it */
 	bool         touched;		/* in this turn */
@@ -117,6 +118,7 @@ static struct up *up_new(const struct packet *p)
 	u->method = p->sip.method;
 	u->in_dialog = p->sip.to_tag[0];
 	u->policy = u->in_dialog ? POLICY_RELAY : world.plan->call[u->call].policy;
+	u->serial = !u->in_dialog && plan_is_serial(world.plan, &world.plan->call[u->call]);
 	u->first_ms = world.now_ms;
 	memcpy(u->branch, p->sip.branch, sizeof(u->branch));
 	u->next = seen.ups;
@@ -191,13 +193,14 @@ static void unpaid(const struct owed *o)
 	world_fail("%s %s", what[o->debt], o->key);	/* which tells the call */
 }
 
-/* A 2xx or 6xx of one branch decides for all (§16.7 step 10), though a script may try another after a 6xx. `surely`: none that came too late. */
+/* A 2xx or 6xx of one branch decides for all (§16.7 step 10), though a script may try another after a 6xx. `surely`: none that
+ * came too late or of another group. */
 static bool sibling_decided(const struct up *u, bool surely)
 {
 	for (const struct down *d = u->downs; d; d = d->next) {
 		if (surely && (d->unsure || abandoned(d)))
 			continue;
-		if ((d->final >= 600 && u->policy != POLICY_WAIT) || (d->final >= 200 && d->final < 300))
+		if ((d->final >= 600 && (!surely || (u->policy != POLICY_WAIT && !u->serial))) || (d->final >= 200 && d->final < 300))
 			return true;
 	}
 	return false;
@@ -252,6 +255,8 @@ static void ack_in(const struct packet *p)
 {
 	struct up *u = up_find(p->sip.branch, M_INVITE);
 
+	if (u && stateless(u))
+		owe(DEBT_FORWARD, u, u->branch);
 	if (u && !u->ack_ms)
 		u->ack_ms = world.now_ms;
 	if (!u)
@@ -264,6 +269,10 @@ static void cancel_in(const struct packet *p)
 
 	if (!u)
 		return;
+	if (stateless(u)) {
+		owe(DEBT_FORWARD, u, u->branch);
+		return;
+	}
 	u->touched = true;
 	if (!u->cancel_ms && !u->final)
 		u->cancel_ms = world.now_ms;
@@ -421,7 +430,7 @@ static void first_final_out(struct up *u, const struct sip *s)
 	u->final = s->status;
 	u->final_ms = world.now_ms;
 	memcpy(u->final_tag, s->to_tag, sizeof(u->final_tag));
-	if ((u->policy == POLICY_RELAY || u->policy == POLICY_PARK) && !u->cancel_ms && !seen.deaths && u->downs)
+	if ((u->policy == POLICY_RELAY || u->policy == POLICY_PARK) && !u->serial && !u->cancel_ms && !seen.deaths && u->downs)
 		check_best(u, s->status);
 	/* a branch that is silent at first is cancelled, and then waited for, when it rings */
 	if (u->cancel_ms && u->promised_ms && world.now_ms > u->cancel_ms + 2 * LONG + SLACK + (seen.deaths ? RESTART : 0))
@@ -488,7 +497,9 @@ static void cancel_out(const struct packet *p)
 		world_fail("a CANCEL for nothing goes to u%d", p->to + 1);
 		return;
 	}
-	if (d->unsure)
+	if (stateless(u))
+		paid(DEBT_FORWARD, u->branch);
+	if (d->unsure || stateless(u))
 		return;
 	since = d->rang_ms ? d->rang_ms : d->sent_ms;
 	if (!d->provisional)
@@ -506,6 +517,10 @@ static void ack_out(const struct packet *p)
 {
 	const struct down *d = down_find(p->sip.branch, M_INVITE);
 
+	if (d && stateless(d->up)) {
+		paid(DEBT_FORWARD, d->up->branch);
+		return;
+	}
 	if (d && d->final < 300 && !d->unsure)
 		world_fail("call c%d: an ACK of ours for a branch without final answer", d->up->call);
 	if (d)
@@ -524,6 +539,26 @@ static void check_written(const struct packet *p, const struct up *u)
 		world_fail("call c%d: forwarded without Record-Route", u->call);
 }
 
+static uint16_t q_of(const char *user)
+{
+	const struct callee_plan *c = plan_callee(world.plan, user);
+
+	return c ? c->q : 1000;
+}
+
+/* §16.6: who comes first by q has had its time, or has answered. */
+static void check_turn(const struct packet *p, const struct up *u)
+{
+	for (const struct down *o = u->serial ? u->downs : NULL; o; o = o->next) {
+		if (o->final >= 600 && !o->unsure && !abandoned(o) && o->final_ms + SLACK < o->relay_over_ms)
+			world_fail("call c%d: u%d is tried although another answered %u (§16.7 step 5)", u->call, p->to + 1, o->final);
+		if (q_of(o->user) < q_of(p->sip.user))
+			world_fail("call c%d: u%d comes after somebody with a lower q (§16.6)", u->call, p->to + 1);
+		if (q_of(o->user) > q_of(p->sip.user) && !result_of(o) && world.now_ms + SLACK < o->relay_over_ms)
+			world_fail("call c%d: u%d is tried while one with a higher q is (§16.6)", u->call, p->to + 1);
+	}
+}
+
 static void down_new(const struct packet *p, struct up *u)
 {
 	struct down *d = calloc(1, sizeof(*d));
@@ -533,12 +568,15 @@ static void down_new(const struct packet *p, struct up *u)
 	if (u->final && !stateless(u) && !u->scarred)	/* the first copy may have died with its worker */
 		world_fail("call c%d: forwarded to u%d after the final %u", u->call, p->to + 1, u->final);
 	for (const struct down *o = u->downs; o; o = o->next)
-		if (!strcmp(o->user, p->sip.user) && !stateless(u))
+		if (!strcmp(o->user, p->sip.user) && stateless(u))
+			world_fail("call c%d: another branch parameter for the same request without state (§16.11)", u->call);
+		else if (!strcmp(o->user, p->sip.user))
 			world_fail("call c%d: u%d gets the same request as a new one, a retransmission was not absorbed (§17.2)", u->call, p->to + 1);
+	check_turn(p, u);
 	*d = (struct down){ .next = u->downs, .up = u, .ua = p->to, .sent_ms = world.now_ms, .copies = 1, .unsure = u->scarred };
 	memcpy(d->branch, p->sip.branch, sizeof(d->branch));
 	memcpy(d->user, p->sip.user, sizeof(d->user));
-	d->relay_over_ms = u->in_dialog ? 0 : seen.relay_over_ms[u->call];
+	d->relay_over_ms = u->serial ? world.now_ms + world.plan->ring_ms : u->in_dialog ? 0 : seen.relay_over_ms[u->call];
 	u->downs = d;
 	check_written(p, u);
 }
@@ -644,12 +682,35 @@ static unsigned least_invites(void)
 	return world.plan->first_ms && n < LEAST_INVITES ? n : LEAST_INVITES;
 }
 
+/* Is there anything to be tried behind it? The last group of a serial fork rings as long as it wants. */
+static bool has_next(const struct down *d)
+{
+	const struct call_plan *c = &world.plan->call[d->up->call];
+
+	for (unsigned i = 0; i < c->targets; i++)
+		if (!d->up->serial || c->to[i].q < q_of(d->user))
+			return true;
+	return false;
+}
+
+/* Its time was over before anything else ended it. */
+static bool rang_on(const struct down *d)
+{
+	uint64_t until = d->relay_over_ms + 2 * SLACK;
+
+	if (!d->relay_over_ms || !d->provisional || d->heard_ms >= d->relay_over_ms || d->unsure || seen.deaths || !has_next(d))
+		return false;
+	return (!d->cancel_ms || d->cancel_ms > until) && (!d->final || d->final_ms > until);
+}
+
 static void end_down(const struct up *u, const struct down *d)
 {
 	unsigned least = u->method == M_INVITE ? least_invites() : LEAST_REQUESTS;
 
 	if (!d->provisional && !d->final && !d->unsure && !seen.deaths && d->copies < least)
 		world_fail("call c%d: u%d did not answer, and got only %u copies of its request (§17.1)", u->call, d->ua + 1, d->copies);
+	if (u->method == M_INVITE && rang_on(d))
+		world_fail("call c%d: u%d rings on though its time is over", u->call, d->ua + 1);
 }
 
 void check_end(void)

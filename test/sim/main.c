@@ -1,4 +1,4 @@
-/* sim --seeds 200 [--first 1] [--jobs 2] | sim --seed 17 [--shrink]
+/* sim --seeds 200 [--first 1] [--jobs 2] | sim --seed 17 [--shrink] [--show] [--log]
  *
  * Runs worlds and says which of them broke a promise. The same seed is the same world, to the last message. */
 #include "sim.h"
@@ -14,7 +14,7 @@
 static struct {
 	uint64_t first, seeds, one;
 	unsigned jobs;
-	bool     shrink, quick_exit, verbose;
+	bool     shrink, quick_exit, verbose, show;
 } opt = { .first = 1, .seeds = 200, .jobs = 2 };
 
 /* --- one world, in a process of its own --- */
@@ -109,16 +109,16 @@ static int show_failure(uint64_t seed)
 	plan_draw(&p, seed);
 	run_plan(&p, false, &r);
 	printf("# seed %llu: %s\n", (unsigned long long)seed, r.why);
-	if (r.ok)
+	if (r.ok && !opt.show)
 		return 0;
-	if (opt.shrink)
+	if (opt.shrink && !r.ok)
 		shrink(&p, &r);
 	plan_print(&p);
 	if (p.mended_count)
 		printf("  %u messages that the network would have harmed get through unharmed\n", p.mended_count);
 	run_plan(&p, true, &r);
 	printf("%s\n", r.why);
-	return 1;
+	return !r.ok;
 }
 
 static unsigned report(const struct share *share, double wall_s)
@@ -180,7 +180,7 @@ int main(int argc, char **argv)
 	static const struct option long_options[] = {
 		{ "seeds", required_argument, NULL, 'n' }, { "first", required_argument, NULL, 'f' }, { "jobs", required_argument, NULL, 'j' },
 		{ "seed", required_argument, NULL, 's' }, { "shrink", no_argument, NULL, 'k' }, { "first-failure", no_argument, NULL, 'q' },
-		{ "log", no_argument, NULL, 'l' }, { 0 },
+		{ "log", no_argument, NULL, 'l' }, { "show", no_argument, NULL, 'w' }, { 0 },
 	};
 	int c;
 
@@ -193,6 +193,7 @@ int main(int argc, char **argv)
 		case 'k': opt.shrink = true; break;
 		case 'q': opt.quick_exit = true; break;
 		case 'l': opt.verbose = true; break;
+		case 'w': opt.show = true; break;
 		default: return 2;
 		}
 	if (!opt.jobs)

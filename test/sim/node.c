@@ -269,7 +269,7 @@ static void run_over(struct run *run)
 static void add_target(struct run *run, unsigned i)
 {
 	char          uri[64];
-	struct target t = { .uri = STR_NONE, .q = 1000 };
+	struct target t = { .q = run->plan->to[i].q };
 
 	snprintf(uri, sizeof(uri), "sip:c%d-t%u@%s:5060", run->call, i, ua_ip((int)run->plan->to[i].ua));
 	t.uri = str_of(uri);
@@ -372,6 +372,22 @@ static void script(struct request *r)
 	}
 }
 
+/* What a script does with the ACK and CANCEL of what it forwards without state: the same once more. */
+static bool follow(struct request *r)
+{
+	struct run run = { .r = r };
+	struct sip sip;
+
+	if (!sip_read(r->msg.raw, &sip) || sip.call < 0 || world.plan->call[sip.call].policy != POLICY_FORWARD)
+		return false;
+	run.call = sip.call;
+	run.plan = &world.plan->call[sip.call];
+	add_target(&run, 0);
+	request_forward(r, STR_NONE);
+	request_done(r);
+	return true;
+}
+
 static bool is_local(struct str host)
 {
 	return str_ieqz(host, "example.org");
@@ -381,12 +397,15 @@ static bool is_local(struct str host)
 
 static void floors_begin(void)
 {
-	static const struct proxy_user user = { .request = script, .is_local = is_local };
+	static struct ring_policy      ring;
+	static const struct proxy_user user = { .request = script, .follow = follow, .is_local = is_local };
 	static const struct net_user   net = { .received = proxy_received, .unreachable = tm_unreachable };
 
 	if (shm_create(REGION_BYTES, WORKERS + 1) || timer_boot() || mailbox_boot() || avoid_boot() || tm_boot(BUCKETS) || proxy_boot(&user))
 		abort();
 	tm_timers.first = world.plan->first_ms;
+	ring = (struct ring_policy){ .ring = world.plan->ring_ms ? RING_SERIAL : RING_PARALLEL, .ring_ms = world.plan->ring_ms };
+	proxy_set_ring(&ring);
 	net_set_user(&net);
 	net_replace(sent);
 	node.listener = net_fake_listener(TP_UDP, server_ip, 5060);

@@ -57,6 +57,7 @@ static void callee(struct dice *d, const struct plan *p, const struct call_plan 
 	to->ua = (c->caller + 1 + roll(d, p->uas - 1)) % p->uas;
 	to->kind = kinds[roll(d, COUNT_OF(kinds))];
 	to->status = some_status(d);
+	to->q = (uint16_t)(1000 - 500 * roll(d, 3));
 	to->trying_ms = invite && chance(d, 60) ? some_ms(d, 500) : 0;
 	to->ring_ms = invite && chance(d, 80) ? some_ms(d, 8000) : 0;
 	to->again_ms = to->ring_ms && chance(d, 30) ? 20000 + some_ms(d, 100000) : 0;
@@ -76,8 +77,6 @@ static void call(const struct plan *p, unsigned number, struct call_plan *c)
 	c->caller = roll(&d, p->uas);
 	c->method = methods[roll(&d, COUNT_OF(methods))];
 	c->policy = policies[roll(&d, COUNT_OF(policies))];
-	if (c->policy == POLICY_FORWARD)
-		c->method = M_MESSAGE;
 	c->at_ms = 1 + roll(&d, 10 * 60 * 1000) * (chance(&d, 30) ? 20ULL : 1);	/* some of a seed's calls meet, others are alone */
 	c->targets = c->policy == POLICY_REPLY || c->policy == POLICY_FORWARD ? 1 : 1 + roll(&d, MOST_TARGETS);
 	for (unsigned i = 0; i < c->targets; i++)
@@ -129,6 +128,7 @@ void plan_draw(struct plan *p, uint64_t seed)
 	p->twice = chance(&d, 50) ? 0 : roll(&d, 201);
 	p->delay_ms = delays[roll(&d, COUNT_OF(delays))];
 	p->first_ms = chance(&d, 40) ? 0 : chance(&d, 50) ? 5000 : 1000 + roll(&d, 20000);
+	p->ring_ms = chance(&d, 50) ? 0 : 1000 + some_ms(&d, 30000);
 	p->calls = 4 + roll(&d, MOST_CALLS - 3);
 	p->faults = chance(&d, 30) ? 0 : roll(&d, MOST_FAULTS + 1);
 	for (unsigned i = 0; i < p->calls; i++)
@@ -137,13 +137,29 @@ void plan_draw(struct plan *p, uint64_t seed)
 		fault(p, i, &p->fault[i]);
 }
 
+bool plan_is_serial(const struct plan *p, const struct call_plan *c)
+{
+	return p->ring_ms && (c->policy == POLICY_RELAY || c->policy == POLICY_PARK);
+}
+
+const struct callee_plan *plan_callee(const struct plan *p, const char *user)
+{
+	unsigned call, target;
+
+	if (sscanf(user, "c%u-t%u", &call, &target) != 2 || call >= p->calls || target >= p->call[call].targets)
+		return NULL;
+	return &p->call[call].to[target];
+}
+
 /* --- shown --- */
 
-static void print_callee(const struct callee_plan *t)
+static void print_callee(const struct callee_plan *t, bool serial)
 {
 	static const char *const kinds[] = { "", " rings for ever", " is silent", " sends its answer once and dies" };
 
 	printf("    u%u%s", t->ua + 1, kinds[t->kind]);
+	if (serial)
+		printf(" q=%u/1000", t->q);
 	if (t->kind == CALLEE_SILENT) {
 		printf("\n");
 		return;
@@ -159,8 +175,9 @@ static void print_callee(const struct callee_plan *t)
 	printf("\n");
 }
 
-static void print_call(unsigned i, const struct call_plan *c)
+static void print_call(const struct plan *p, unsigned i)
 {
+	const struct call_plan  *c = &p->call[i];
 	static const char *const policies[] = { "relay", "relay and wait", "park, then relay", "refuse", "forward without state" };
 
 	printf("  call c%u at %.3f s: u%u %s, script: %s", i, (double)c->at_ms / 1000, c->caller + 1, method_name(c->method).p, policies[c->policy]);
@@ -174,7 +191,7 @@ static void print_call(unsigned i, const struct call_plan *c)
 		printf("; dead after %u ms", c->dies_ms);
 	printf("\n");
 	for (unsigned t = 0; t < c->targets && c->policy != POLICY_REPLY; t++)
-		print_callee(&c->to[t]);
+		print_callee(&c->to[t], plan_is_serial(p, c));
 }
 
 static void print_fault(const struct fault *f)
@@ -195,10 +212,12 @@ void plan_print(const struct plan *p)
 	printf("seed %llu: loss %u/1000, doubled %u/1000, delay up to %u ms", (unsigned long long)p->seed, p->loss, p->twice, p->delay_ms);
 	if (p->first_ms)
 		printf(", a callee may be silent for %u ms", p->first_ms);
+	if (p->ring_ms)
+		printf(", a group rings for %u ms", p->ring_ms);
 	printf("\n");
 	for (unsigned i = 0; i < p->calls; i++)
 		if (p->call[i].on)
-			print_call(i, &p->call[i]);
+			print_call(p, i);
 	for (unsigned i = 0; i < p->faults; i++)
 		if (p->fault[i].on)
 			print_fault(&p->fault[i]);

@@ -63,6 +63,8 @@ static bool without_network(struct plan *p, struct result *r)
 	trial = *p;
 	any |= without(p, r, &trial.first_ms);
 	trial = *p;
+	any |= without(p, r, &trial.ring_ms);
+	trial = *p;
 	any |= without(p, r, &trial.delay_ms);
 	trial = *p;
 	any |= without(p, r, &trial.twice);

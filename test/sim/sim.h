@@ -34,6 +34,7 @@ struct callee_plan {
 	uint32_t         again_ms;	/* 180 once more, again and again; 0: not */
 	uint32_t         final_ms;
 	uint16_t         status;
+	uint16_t         q;		/* 0..1000, for worlds that ring one group after the other */
 };
 enum policy {
 	POLICY_RELAY,		/* all targets at once, the run ends */
@@ -73,6 +74,7 @@ struct plan {
 	uint32_t         loss, twice;	/* of 1000 */
 	uint32_t         delay_ms;	/* each takes up to so long */
 	uint32_t         first_ms;	/* how long a callee may say nothing at all (tm_timers.first) */
+	uint32_t         ring_ms;	/* how long a group of targets rings before the next one; 0: all at once */
 	unsigned         uas, calls, faults;
 	struct call_plan call[MOST_CALLS];
 	struct fault     fault[MOST_FAULTS];
@@ -83,6 +85,10 @@ struct plan {
 void plan_draw(struct plan *p, uint64_t seed);
 /* One line each of what it holds. */
 void plan_print(const struct plan *p);
+/* Do the targets of this call ring one group after the other? */
+bool plan_is_serial(const struct plan *p, const struct call_plan *c);
+/* "c3-t1": the second target of call 3. NULL: none. */
+const struct callee_plan *plan_callee(const struct plan *p, const char *user);
 
 /* --- world.c --- */
 

@@ -490,16 +490,6 @@ static void in_dialog(struct server *v, const struct sip *s)
 		alarm_at(&v->final, world.now_ms + 1 + draw_below(world.plan->seed, 31, (uint64_t)v->call, 3000));
 }
 
-/* "c3-t1": the second target of call 3 */
-static const struct callee_plan *callee_of(const struct sip *s)
-{
-	unsigned call, target;
-
-	if (sscanf(s->user, "c%u-t%u", &call, &target) != 2 || (int)call != s->call || target >= plan_of(s->call)->targets)
-		return NULL;
-	return &plan_of(s->call)->to[target];
-}
-
 static struct server *server_by_branch(int who, const struct sip *s, enum method method)
 {
 	for (struct server *v = ua.servers; v; v = v->next)
@@ -555,7 +545,7 @@ static void request(int who, struct packet *p)
 		return;
 	}
 	v = server_new(who, p);
-	plan = s->to_tag[0] ? NULL : callee_of(s);
+	plan = s->to_tag[0] ? NULL : plan_callee(world.plan, s->user);
 	if (plan && (int)plan->ua != who)
 		world_fail("u%d got a request that was for u%u", who + 1, plan->ua + 1);
 	if (plan)
