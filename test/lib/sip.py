@@ -1,12 +1,15 @@
 """A small SIP phone on a UDP socket: enough to be either side of a call, and to send what no real phone would."""
+import fcntl
 import hashlib
 import os
 import random
 import re
 import select
 import socket
+import tempfile
 import time
 
+PORTS = range(11000, 24000, 2)                # of servers and connections, see free_port
 COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "l": "content-length", "c": "content-type", "k": "supported", "s": "subject", "e": "content-encoding"}
 SDP = "v=0\r\no=- 1 {v} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
 
@@ -301,8 +304,8 @@ class TcpPhone(Phone):
     """The same over TCP: a connection to the server, and a socket that listens at the port of its Via and Contact."""
     transport, rport = "TCP", ""
 
-    def __init__(self, server, *a, **kw):
-        super().__init__(server, *a, **kw)
+    def __init__(self, server, *a, port=0, **kw):
+        super().__init__(server, *a, port=port or free_port(kw.get("host") or server[0]), **kw)
         self.sock.close()
         family = socket.AF_INET6 if self.v6 else socket.AF_INET
         self.sock = socket.socket(family, socket.SOCK_STREAM)
@@ -368,15 +371,29 @@ class TcpPhone(Phone):
 
 
 def free_port(host="127.0.0.1"):
-    """A port nobody has now, for UDP and TCP, out of the range that the kernel gives to other sockets by itself."""
-    for _ in range(200):
-        port = random.randrange(20000, 30000, 2)
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as s, socket.socket(family, socket.SOCK_STREAM) as t:
-            try:
-                s.bind((host, port))
-                t.bind((host, port))
-            except OSError:
+    """A port nobody has now, for UDP and TCP, out of the range that the kernel gives to other sockets by itself. All test
+    programs draw in turn from one file, so that two of them never get the same one before the first has opened it."""
+    fd = os.open(os.path.join(tempfile.gettempdir(), f"sipario-ports.{os.getuid()}"), os.O_RDWR | os.O_CREAT, 0o600)
+    with open(fd, "r+") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        last = int(turn.read() or random.randrange(PORTS.start, PORTS.stop))
+        for n in range(len(PORTS)):
+            port = PORTS[((last - PORTS.start) // PORTS.step + 1 + n) % len(PORTS)]
+            if not bindable(host, port):
                 continue
+            turn.seek(0)
+            turn.truncate()
+            turn.write(str(port))
             return port
     raise RuntimeError("no free port")
+
+
+def bindable(host, port):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as s, socket.socket(family, socket.SOCK_STREAM) as t:
+        try:
+            s.bind((host, port))
+            t.bind((host, port))
+        except OSError:
+            return False
+    return True
