@@ -16,6 +16,7 @@
 #include "net/mailbox.h"
 #include "process/control.h"
 #include "process/process.h"
+#include "script/diag.h"
 #include "script/regex.h"
 #include "script/script.h"
 #include "shm/shm.h"
@@ -23,14 +24,31 @@
 enum { EXIT_BAD_SCRIPT = 1, EXIT_USAGE = 2, EXIT_NO_START = 3, MOST_DEFINES = 64, WHY_BYTES = 512 };
 
 static const char usage[] =
-	"usage: sipario -f FILE [-D NAME=VALUE]…      run in the foreground, log on stderr\n"
-	"       sipario -c -f FILE [-D NAME=VALUE]…   check the file, start nothing; exit status 0 good, 1 errors\n"
-	"       sipario test FILE [-D NAME=VALUE]…    run the tests in the file\n"
-	"       sipario -V                            version and linked libraries\n";
+	"usage: sipario -f FILE [-D NAME=VALUE]…        run in the foreground, log on stderr\n"
+	"       sipario -c FILE [-W] [-D NAME=VALUE]…   check the file, start nothing; exit status 0 good, 1 errors\n"
+	"       sipario test FILE [-D NAME=VALUE]…      run the tests in the file\n"
+	"       sipario explain CODE                    what an error or warning of the check means\n"
+	"       sipario -V                              version and linked libraries\n"
+	"\n"
+	"  -f, --file FILE            the configuration\n"
+	"  -c, --check                check it only: no network, no database, no rights are needed\n"
+	"  -D, --define NAME=VALUE    another value for a const of the file\n"
+	"  -W, --warnings-as-errors   a warning of the check is an error\n"
+	"      --json                 what the check found as JSON on standard output, for editors and programs\n"
+	"  -V, --version              version and linked libraries\n"
+	"  -h, --help                 this\n"
+	"\n"
+	"Colours are for terminals; NO_COLOR in the environment switches them off.\n";
+
+static const struct option long_options[] = {
+	{ "file", required_argument, NULL, 'f' }, { "check", no_argument, NULL, 'c' }, { "define", required_argument, NULL, 'D' },
+	{ "warnings-as-errors", no_argument, NULL, 'W' }, { "json", no_argument, NULL, 'j' }, { "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' }, { 0 }
+};
 
 struct options {
 	const char *file;
-	bool        check, test;
+	bool        check, test, strict, json;
 	struct str  define[MOST_DEFINES];
 	size_t      defines;
 };
@@ -52,7 +70,7 @@ static bool read_options(int argc, char **argv, struct options *o)
 
 	o->test = argc > 1 && !strcmp(argv[1], "test");
 	optind = o->test ? 2 : 1;
-	while ((opt = getopt(argc, argv, "f:cD:Vh")) != -1)
+	while ((opt = getopt_long(argc, argv, "f:cD:WVh", long_options, NULL)) != -1)
 		switch (opt) {
 		case 'f':
 			o->file = optarg;
@@ -65,6 +83,12 @@ static bool read_options(int argc, char **argv, struct options *o)
 				return false;
 			o->define[o->defines++] = str_of(optarg);
 			break;
+		case 'W':
+			o->strict = true;
+			break;
+		case 'j':
+			o->json = true;
+			break;
 		case 'V':
 			print_version();
 			exit(0);
@@ -74,9 +98,25 @@ static bool read_options(int argc, char **argv, struct options *o)
 		default:
 			return false;
 		}
-	if (o->test && optind < argc)
+	if ((o->test || o->check) && !o->file && optind < argc)
 		o->file = argv[optind++];
-	return o->file && optind == argc;
+	return o->file && optind == argc && (o->check || !o->json);
+}
+
+/* The one command that needs no file. */
+static int explain(const char *code)
+{
+	struct arena a;
+	struct str   text;
+
+	arena_init(&a, NULL, 0, 1 << 20);
+	text = diag_explain(&a, str_of(code));
+	if (text.len)
+		printf(STR_FMT, STR_ARG(text));
+	else
+		fprintf(stderr, "sipario: no code `%s`: they are like E201 and W501, as the check prints them\n", code);
+	arena_free(&a);
+	return text.len ? 0 : EXIT_USAGE;
 }
 
 /* Modules lie beside the program in a build tree, in ../lib/sipario when installed. */
@@ -254,13 +294,34 @@ static int run_tests(struct script *s)
 	return failed < 0 ? cannot(why) : failed ? EXIT_BAD_SCRIPT : 0;
 }
 
+/* https://no-color.org: any value that is not empty. */
+static bool colours_wanted(void)
+{
+	const char *no = getenv("NO_COLOR");
+
+	return isatty(STDERR_FILENO) && !(no && *no);
+}
+
+/* NULL: it has errors. What there is to say about the file has been said. */
+static struct script *load(const struct options *o)
+{
+	struct script_options so = {
+		.defines = o->define, .define_count = o->defines, .strict = o->strict, .json = o->json, .colour = colours_wanted(),
+	};
+	struct str            report = STR_NONE;
+	struct script        *s = script_load(o->file, &so, &server.arena, &report);
+
+	fprintf(o->json ? stdout : stderr, STR_FMT "%s", STR_ARG(report), o->json ? "\n" : "");
+	return s;
+}
+
 int main(int argc, char **argv)
 {
-	struct options        o = { 0 };
-	struct script_options so;
-	struct str            report = STR_NONE;
-	char                  why[WHY_BYTES] = "";
+	struct options o = { 0 };
+	char           why[WHY_BYTES] = "";
 
+	if (argc == 3 && !strcmp(argv[1], "explain"))
+		return explain(argv[2]);
 	if (!read_options(argc, argv, &o)) {
 		fputs(usage, stderr);
 		return EXIT_USAGE;
@@ -269,9 +330,7 @@ int main(int argc, char **argv)
 	arena_init(&server.arena, NULL, 0, 64 << 20);
 	if (script_boot())
 		return cannot("out of memory");
-	so = (struct script_options){ .defines = o.define, .define_count = o.defines, .colour = isatty(STDERR_FILENO) };
-	server.script = script_load(o.file, &so, &server.arena, &report);
-	fprintf(stderr, STR_FMT, STR_ARG(report));
+	server.script = load(&o);
 	if (!server.script)
 		return EXIT_BAD_SCRIPT;
 	if (script_apply(server.script, why, sizeof(why)))

@@ -113,6 +113,8 @@ static void check_table_field(struct checker *c, struct table *t, const struct t
 	else {
 		nearest_offer(&near, STR("key"));
 		nearest_offer(&near, STR("value"));
+		nearest_offer(&near, STR("ttl"));
+		nearest_offer(&near, STR("max"));
 		diag_did_you_mean(c->d, diag_add(c->d, D_NO_PARAMETER, f->span, "a table has key, value, ttl and max, not `" STR_FMT "`", STR_ARG(f->name)),
 				  nearest_name(&near));
 	}

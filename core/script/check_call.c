@@ -309,6 +309,12 @@ static void check_arg_literal(struct checker *c, const struct mod_func *f, size_
 		check_arg_text(c, f, a, e);
 }
 
+/* 30 where a duration goes: the unit is missing. */
+static bool lacks_unit(enum vtype want, const struct expr *e)
+{
+	return (want == T_DURATION || want == T_SIZE) && is_const(e) && e->u.value.type == T_INT;
+}
+
 static void argument_type(struct checker *c, const struct mod_func *f, const struct mod_arg *a, struct expr *e)
 {
 	bool         known = fact_known(c, e) || is_optional(a) || a->type == T_ANY;
@@ -323,7 +329,10 @@ static void argument_type(struct checker *c, const struct mod_func *f, const str
 	}
 	g = diag_add(c->d, D_ARGUMENT_TYPE, e->span, "argument `%s` of `%s` is %s, got %s", a->name, f->name, vtype_name(a->type),
 		     check_type_text(c, e->type));
-	help_signature(c, g, f);
+	if (lacks_unit(a->type, e))
+		diag_help(c->d, g, a->type == T_DURATION ? "say the unit: %llds, %lldms" : "say the unit: %lldkB, %lldMB", (long long)e->u.value.u.i, (long long)e->u.value.u.i);
+	else
+		help_signature(c, g, f);
 	check_bad(e);
 }
 
@@ -486,7 +495,8 @@ static void route_signature(struct checker *c, struct diag *g, const struct rout
 
 static bool route_args_match(struct checker *c, const struct route *r, const struct expr *e)
 {
-	size_t got = 0;
+	struct diag *g;
+	size_t       got = 0;
 
 	for (const struct arg *a = e->u.route.args; a; a = a->next) {
 		got++;
@@ -497,8 +507,10 @@ static bool route_args_match(struct checker *c, const struct route *r, const str
 	}
 	if (got == r->param_count)
 		return true;
-	route_signature(c, diag_add(c->d, D_ARGUMENTS, e->span, "route[" STR_FMT "] takes %zu argument%s, got %zu", STR_ARG(r->name), r->param_count,
-				    r->param_count == 1 ? "" : "s", got), r);
+	g = diag_add(c->d, D_ARGUMENTS, e->span, "route[" STR_FMT "] takes %zu argument%s, got %zu", STR_ARG(r->name), r->param_count,
+		     r->param_count == 1 ? "" : "s", got);
+	diag_note(c->d, g, r->span, "declared here");
+	route_signature(c, g, r);
 	return false;
 }
 
@@ -508,7 +520,8 @@ static void check_route_arg(struct checker *c, const struct route *r, const stru
 
 	check_expr(c, e, true);
 	snprintf(what, sizeof(what), "argument `" STR_FMT "` of route[" STR_FMT "]", STR_ARG(p->name), STR_ARG(r->name));
-	check_value_for(c, e, p->type.type, p->type.type == T_ANY, D_ARGUMENT_TYPE, what);
+	if (!check_value_for(c, e, p->type.type, p->type.type == T_ANY, D_ARGUMENT_TYPE, what))
+		diag_note(c->d, c->d->first, p->span, "declared here");
 }
 
 void check_route_call(struct checker *c, struct expr *e)

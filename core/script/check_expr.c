@@ -21,7 +21,9 @@ bool check_value_for(struct checker *c, struct expr *e, enum vtype want, bool ma
 		return false;
 	}
 	if (e->type.type != T_NULL && !type_fits(want, e->type.type)) {
-		diag_add(c->d, code, e->span, "%s is %s, got %s", what, vtype_name(want), check_type_text(c, e->type));
+		g = diag_add(c->d, code, e->span, "%s is %s, got %s", what, vtype_name(want), check_type_text(c, e->type));
+		if (want == T_DURATION && is_const(e) && e->u.value.type == T_INT)
+			diag_help(c->d, g, "say the unit: %llds, %lldms", (long long)e->u.value.u.i, (long long)e->u.value.u.i);
 		return false;
 	}
 	if (!e->type.nullable || may_be_null || fact_known(c, e))
@@ -185,11 +187,18 @@ static void check_table_ref(struct checker *c, struct expr *e)
 static void no_such_field(struct checker *c, struct expr *e, const struct shape *shape)
 {
 	struct nearest near = nearest_to(e->u.field.name);
+	char           room[400];
+	struct buf     b = buf_on(room, sizeof(room));
 	struct diag   *g = diag_add(c->d, D_NO_FIELD, e->u.field.name_span, "%s has no field `" STR_FMT "`", shape->name, STR_ARG(e->u.field.name));
 
-	for (const struct field *f = shape->fields; f->name; f++)
+	for (const struct field *f = shape->fields; f->name; f++) {
 		nearest_offer(&near, str_of(f->name));
-	diag_did_you_mean(c->d, g, nearest_name(&near));
+		buf_printf(&b, "%s%s", f == shape->fields ? "" : ", ", f->name);
+	}
+	if (nearest_name(&near).len)
+		diag_did_you_mean(c->d, g, nearest_name(&near));
+	else
+		diag_help(c->d, g, "its fields are " STR_FMT, STR_ARG(buf_str(&b)));
 	check_bad(e);
 }
 

@@ -1,5 +1,6 @@
 /* Names: where they are looked up, and what is said when they are not there. */
 #include "script/checker.h"
+#include "script/foreign.h"
 
 void *check_new(struct checker *c, size_t bytes)
 {
@@ -63,98 +64,6 @@ struct table *check_find_table(struct checker *c, struct str name)
 }
 
 /* --- functions --- */
-/* Well-known names of Kamailio and OpenSIPS that are not here, because the core does it or because another name means another thing. */
-static const struct foreign {
-	const char *name, *help;
-} foreign_funcs[] = {
-	{ "t_relay", "write `relay()`: as a statement of its own it ends the run; `let a = relay()` waits for the final answer" },
-	{ "t_relay_to", "write `relay()` after setting `$du`" },
-	{ "t_relay_to_udp", "write `relay()` after setting `$du`" },
-	{ "t_on_failure", "write `let a = relay(); if (a.code == 486) …`" },
-	{ "t_on_branch", "write `relay(on_branch = NAME)`" },
-	{ "t_on_reply", "write `relay(on_reply = NAME)`" },
-	{ "t_check_trans", "retransmissions, CANCEL and ACK are matched before a route runs" },
-	{ "t_lookup_request", "retransmissions, CANCEL and ACK are matched before a route runs" },
-	{ "t_lookup_cancel", "a CANCEL is matched before a route runs" },
-	{ "t_precheck_trans", "retransmissions are absorbed before a route runs" },
-	{ "t_newtran", "the transaction is created by itself before anything waits" },
-	{ "t_release", "transactions end by themselves" },
-	{ "t_suspend", "any function may wait: write the next line below it" },
-	{ "t_continue", "any function may wait: write the next line below it" },
-	{ "t_reply", "write `send_reply(code, reason)`" },
-	{ "t_send_reply", "write `send_reply(code, reason)`" },
-	{ "t_check_status", "write `let a = relay(); if (a.code == 486) …`" },
-	{ "t_is_canceled", "write `let a = relay(); if (a.cancelled) …`" },
-	{ "t_was_cancelled", "write `let a = relay(); if (a.cancelled) …`" },
-	{ "t_branch_timeout", "write `let a = relay(timeout = 30s); if (a.code == 408) …`" },
-	{ "t_any_timeout", "write `let a = relay(timeout = 30s); if (a.code == 408) …`" },
-	{ "t_is_set", "what a `relay(on_branch = NAME, on_reply = NAME)` is given holds for that relay alone" },
-	{ "t_set_fr", "write `relay(timeout = 30s)`" },
-	{ "t_next_contacts", "write `relay()` once: the module forking decides who rings when" },
-	{ "t_load_contacts", "write `relay()` once: the module forking decides who rings when" },
-	{ "sl_send_reply", "write `send_reply(code, reason)`: with or without a transaction" },
-	{ "sl_reply_error", "write `send_reply(code, reason)`" },
-	{ "loose_route", "requests within a dialog follow their Route set by themselves; `dialog_route { … }` sees them" },
-	{ "mf_process_maxfwd_header", "Max-Forwards is checked and counted before a route runs" },
-	{ "sanity_check", "malformed requests are answered before a route runs" },
-	{ "force_rport", "rport is always honoured (RFC 3581)" },
-	{ "add_rport", "rport is always honoured (RFC 3581)" },
-	{ "has_credentials", "write `authenticate()`: it answers 401 or 407 itself" },
-	{ "www_authorize", "write `authenticate()`: it answers 401 itself" },
-	{ "proxy_authorize", "write `authenticate()`: it answers 407 itself" },
-	{ "www_authenticate", "write `authenticate()`: it answers 401 itself" },
-	{ "proxy_authenticate", "write `authenticate()`: it answers 407 itself" },
-	{ "www_challenge", "write `authenticate()`: it answers 401 itself" },
-	{ "proxy_challenge", "write `authenticate()`: it answers 407 itself" },
-	{ "auth_check", "write `authenticate()`: it answers 401 or 407 itself" },
-	{ "auth_challenge", "write `authenticate()`: it answers 401 or 407 itself" },
-	{ "consume_credentials", "credentials for this server are removed when the request is relayed" },
-	{ "is_myself", "write `is_local($rd)`" },
-	{ "is_from_local", "write `is_local($fd)`" },
-	{ "is_uri_host_local", "write `is_local($rd)`" },
-	{ "is_domain_local", "write `is_local($rd)`" },
-	{ "registered", "write `lookup()`" },
-	{ "seturi", "write `$ru = \"sip:…\";`" },
-	{ "rewriteuri", "write `$ru = \"sip:…\";`" },
-	{ "sethost", "write `$rd = \"…\";`" },
-	{ "rewritehost", "write `$rd = \"…\";`" },
-	{ "setuser", "write `$rU = \"…\";`" },
-	{ "rewriteuser", "write `$rU = \"…\";`" },
-	{ "prefix", "write `$ru = $ru.prefix(\"00\");`" },
-	{ "strip", "write `$ru = $ru.strip(1);`" },
-	{ "strip_tail", "write `$ru = $ru.strip_tail(1);`" },
-	{ "subst_uri", "write `$ru = subst($ru, /…/, \"…\");`" },
-	{ "subst_user", "write `$rU = subst($rU, /…/, \"…\");`" },
-	{ "subst_hf", "write `$hdr(Name) = subst($hdr(Name), /…/, \"…\");`" },
-	{ "subst_body", "write `$body = subst($body, /…/, \"…\");`" },
-	{ "sht_inc", "write `$sht(table => key).add(1)`" },
-	{ "setdsturi", "write `$du = \"sip:…\";`" },
-	{ "msg_apply_changes", "edits take effect at once" },
-	{ "xdbg", "write `log(\"…\", level = \"debug\")`" },
-	{ "xinfo", "write `xlog(\"…\")`" },
-	{ "xnotice", "write `xlog(\"…\")`" },
-	{ "xwarn", "write `log(\"…\", level = \"warn\")`" },
-	{ "xerr", "write `log(\"…\", level = \"error\")`" },
-	{ "defined", "write `x != null`, or `if (x)`" },
-	{ "sl_forward_reply", "replies are sent on by themselves" },
-	{ "append_branch", "write `$ru = …; let a = relay();` once for each try" },
-	{ "isflagset", "write `$avp(name)`" },
-	{ "setflag", "write `$avp(name) = true;`" },
-	{ "resetflag", "write `$avp(name) = null;`" },
-	{ "setbflag", "write `$avp(name) = true;`" },
-	{ "isbflagset", "write `$avp(name)`" },
-	{ "fix_nated_contact", "replies and requests go back to where their sender is seen to be" },
-	{ "fix_nated_register", "the address a REGISTER came from is kept with its binding" },
-};
-
-static const struct foreign *foreign_func(struct str name)
-{
-	for (size_t i = 0; i < COUNT_OF(foreign_funcs); i++)
-		if (str_ieqz(name, foreign_funcs[i].name))
-			return &foreign_funcs[i];
-	return NULL;
-}
-
 static struct str nearest_func(struct checker *c, struct str name, bool method)
 {
 	struct nearest       near = nearest_to(name);
@@ -181,16 +90,16 @@ static void no_method(struct checker *c, const struct call_expr *call)
 
 void check_no_func(struct checker *c, const struct call_expr *call)
 {
-	const struct foreign *foreign = foreign_func(call->name);
-	struct str            module = foreign ? STR_NONE : c->env->offering(call->name);
-	struct diag          *g;
+	const char  *foreign = foreign_help(FOREIGN_FUNC, call->name), *missing = foreign_help(FOREIGN_MISSING, call->name);
+	struct str   module = foreign ? STR_NONE : c->env->offering(call->name);
+	struct diag *g;
 
 	if (call->method) {
 		no_method(c, call);
 		return;
 	}
 	if (foreign) {
-		diag_add(c->d, D_NOT_NEEDED, call->name_span, "`" STR_FMT "` is not needed here: %s", STR_ARG(call->name), foreign->help);
+		diag_add(c->d, D_NOT_NEEDED, call->name_span, "`" STR_FMT "` is not needed here: %s", STR_ARG(call->name), foreign);
 		return;
 	}
 	g = diag_add(c->d, D_NO_FUNCTION, call->name_span, "no function `" STR_FMT "`", STR_ARG(call->name));
@@ -198,6 +107,8 @@ void check_no_func(struct checker *c, const struct call_expr *call)
 		diag_help(c->d, g, "it is a method: write `value." STR_FMT "(…)`", STR_ARG(call->name));
 	else if (module.len)
 		diag_help(c->d, g, "the module `" STR_FMT "` has it: add `module " STR_FMT " { }`", STR_ARG(module), STR_ARG(module));
+	else if (missing)
+		diag_help(c->d, g, "%s", missing);
 	else if (program_route(c->prog, ROUTE_SUB, call->name))
 		diag_help(c->d, g, "a route is called by `route(" STR_FMT ")`", STR_ARG(call->name));
 	else
@@ -216,35 +127,10 @@ static struct str nearest_var(struct checker *c, struct str name)
 	return nearest_name(&near);
 }
 
-/* `$var(x)`, `$dlg_var(x)`, `$shv(x)`, `$xavp(x)` of other servers. */
-static const char *foreign_var(struct str name)
-{
-	static const struct foreign all[] = {
-		{ "var", "write `let x = …;` and then `x`" },
-		{ "shv", "write `table NAME { … }` and `$sht(NAME => key)`" },
-		{ "xavp", "write `$avp(name)`" },
-		{ "vn", "write `$avp(name)`" },
-		{ "sel", "there is `$hdr(Name)`" },
-		{ "retcode", "write `let x = …;`: calls give values" },
-		{ "rc", "write `let x = …;`: calls give values" },
-		{ "T_reply_code", "write `let a = relay(); if (a.code == 486) …`" },
-		{ "def", "write the name of the `const` alone" },
-		{ "defn", "write the name of the `const` alone" },
-		{ "env", "write `env(\"NAME\", \"default\")`" },
-		{ "null", "write `null`" },
-		{ "sht", "write `$sht(table => key)`" },
-	};
-
-	for (size_t i = 0; i < COUNT_OF(all); i++)
-		if (str_is(name, all[i].name))
-			return all[i].help;
-	return NULL;
-}
-
 void check_no_var(struct checker *c, const struct expr *e)
 {
 	struct str   name = e->u.var.name, near = nearest_var(c, name);
-	const char  *foreign = foreign_var(name);
+	const char  *foreign = foreign_help(FOREIGN_VAR, name);
 	struct diag *g = diag_add(c->d, D_NO_VARIABLE, e->u.var.name_span, "no variable `$" STR_FMT "`", STR_ARG(name));
 
 	if (foreign)
@@ -256,21 +142,6 @@ void check_no_var(struct checker *c, const struct expr *e)
 }
 
 /* --- bare words --- */
-/* Keywords that are variables here. */
-static const char *foreign_word(struct str name)
-{
-	static const struct foreign all[] = {
-		{ "myself", "write `is_local($rd)`" }, { "uri", "write `$ru`" },       { "method", "write `$rm`" },   { "from_uri", "write `$fu`" },
-		{ "to_uri", "write `$tu`" },           { "src_ip", "write `$si`" },    { "src_port", "write `$sp`" }, { "dst_ip", "write `$Ri`" },
-		{ "dst_port", "write `$Rp`" },         { "proto", "write `$proto`" },  { "status", "write `$rs`" },   { "retcode", "calls give values: `let x = …;`" },
-	};
-
-	for (size_t i = 0; i < COUNT_OF(all); i++)
-		if (str_is(name, all[i].name))
-			return all[i].help;
-	return NULL;
-}
-
 /* A `let` of this route that ended with its block. */
 static const struct local *gone_local(struct checker *c, struct str name)
 {
@@ -304,8 +175,8 @@ void check_no_name(struct checker *c, const struct expr *e)
 	if (gone) {
 		diag_note(c->d, g, gone->span, "this one ends with its block");
 		diag_help(c->d, g, "write `let " STR_FMT ";` before the block", STR_ARG(name));
-	} else if (foreign_word(name))
-		diag_help(c->d, g, "%s", foreign_word(name));
+	} else if (foreign_help(FOREIGN_WORD, name))
+		diag_help(c->d, g, "%s", foreign_help(FOREIGN_WORD, name));
 	else if (near.len)
 		diag_did_you_mean(c->d, g, near);
 	else if (check_find_func(c, name, false))
@@ -323,21 +194,22 @@ void check_no_table(struct checker *c, struct str name, struct span where)
 
 	for (struct table *t = c->prog->tables; t; t = t->next)
 		nearest_offer(&near, t->name);
-	if (nearest_name(&near).len)
+	if (nearest_name(&near).len) {
+		diag_note(c->d, g, check_find_table(c, nearest_name(&near))->span, "there is this one");
 		diag_did_you_mean(c->d, g, nearest_name(&near));
-	else
+	} else
 		diag_help(c->d, g, "declare it: `table " STR_FMT " { key: string; ttl: 5m; max: 10000; }`", STR_ARG(name));
 }
 
 /* --- routes --- */
-static struct str nearest_route(struct checker *c, enum route_kind kind, struct str name)
+static struct route *nearest_route(struct checker *c, enum route_kind kind, struct str name)
 {
 	struct nearest near = nearest_to(name);
 
 	for (struct route *r = c->prog->routes; r; r = r->next)
 		if (r->kind == kind && r->name.len)
 			nearest_offer(&near, r->name);
-	return nearest_name(&near);
+	return nearest_name(&near).len ? program_route(c->prog, kind, nearest_name(&near)) : NULL;
 }
 
 static const struct route *other_kind(struct checker *c, struct str name)
@@ -350,7 +222,7 @@ static const struct route *other_kind(struct checker *c, struct str name)
 
 struct route *check_find_route(struct checker *c, enum route_kind kind, struct str name, struct span where)
 {
-	struct route       *r = program_route(c->prog, kind, name);
+	struct route       *r = program_route(c->prog, kind, name), *near;
 	const struct route *other;
 	struct diag        *g;
 
@@ -364,7 +236,12 @@ struct route *check_find_route(struct checker *c, enum route_kind kind, struct s
 		return NULL;
 	}
 	g = diag_add(c->d, D_NO_ROUTE, where, "no %s[" STR_FMT "]", route_kind_name(kind), STR_ARG(name));
-	diag_did_you_mean(c->d, g, nearest_route(c, kind, name));
+	near = nearest_route(c, kind, name);
+	if (!near)
+		return NULL;
+	near->called = true;	/* most likely: that nobody calls it would be one complaint too many */
+	diag_note(c->d, g, near->span, "there is this one");
+	diag_did_you_mean(c->d, g, near->name);
 	return NULL;
 }
 

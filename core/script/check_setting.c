@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "script/checker.h"
+#include "script/foreign.h"
 
 /* --- the text of a value --- */
 /* In the quotes and escapes of the language. */
@@ -254,35 +255,12 @@ static bool repeatable(struct checker *c, struct str name)
 	return false;
 }
 
-/* What the same is called here. */
-static const char *foreign_setting(struct str name)
-{
-	static const struct { const char *name, *help; } all[] = {
-		{ "debug", "write `log_level info;`" },
-		{ "log_stderror", "the log goes to stderr; a service manager keeps it" },
-		{ "log_facility", "the log goes to stderr; a service manager keeps it" },
-		{ "fork", "`sipario -f` runs in the foreground" },
-		{ "children", "write `workers 8;`" },
-		{ "udp_workers", "write `workers 8;`" },
-		{ "tcp_children", "write `workers 8;`: each serves all transports" },
-		{ "socket", "write `listen udp:*:5060;`" },
-		{ "port", "write `listen udp:*:5060;`" },
-		{ "auto_aliases", "domains are named: `domain \"example.org\";`" },
-		{ "shm_mem_size", "write `memory_limit 512MB;`" },
-	};
-
-	for (size_t i = 0; i < COUNT_OF(all); i++)
-		if (str_is(name, all[i].name))
-			return all[i].help;
-	return NULL;
-}
-
 static void no_setting(struct checker *c, const struct setting *s)
 {
 	struct diag *g = diag_add(c->d, D_NO_SETTING, s->name_span, "no setting `" STR_FMT "`", STR_ARG(s->name));
 
-	if (foreign_setting(s->name))
-		diag_help(c->d, g, "%s", foreign_setting(s->name));
+	if (foreign_help(FOREIGN_SETTING, s->name))
+		diag_help(c->d, g, "%s", foreign_help(FOREIGN_SETTING, s->name));
 	else
 		diag_did_you_mean(c->d, g, nearest_param(c->env->settings, s->name));
 }

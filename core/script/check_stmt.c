@@ -89,7 +89,8 @@ static void assign_local(struct checker *c, struct stmt *s, struct local *l)
 		l->type.nullable = was_null || (have.nullable && !fact_known(c, s->value));
 	} else {
 		snprintf(what, sizeof(what), "`" STR_FMT "`", STR_ARG(l->name));
-		check_value_for(c, s->value, l->type.type, l->type.nullable || l->type.type == T_ANY, D_ASSIGN_TYPE, what);
+		if (!check_value_for(c, s->value, l->type.type, l->type.nullable || l->type.type == T_ANY, D_ASSIGN_TYPE, what))
+			diag_note(c->d, c->d->first, l->span, "declared here");
 	}
 	s->target->type = l->type;
 }
@@ -235,7 +236,7 @@ static void check_return(struct checker *c, struct stmt *s)
 	}
 	check_expr(c, s->value, true);
 	if (c->route->kind != ROUTE_SUB) {
-		diag_add(c->d, D_RETURN_TYPE, s->value->span, "nobody takes the value of a %s", route_kind_name(c->route->kind));
+		diag_add(c->d, D_RETURN_TYPE, s->value->span, "%s returns nothing: only a route[…] does", route_kind_name(c->route->kind));
 		return;
 	}
 	if (s->value->kind != EX_BAD && check_value_for(c, s->value, T_ANY, true, D_RETURN_TYPE, "this"))

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json.h"
+
 /* What one run reports at most: behind that many the reader starts over anyway, and a binary file given by mistake must not fill the memory. */
-enum { MOST_DIAGS = 500, LINE_CAP = 160, TAB = 8 };
+enum { MOST_DIAGS = 500, LINE_CAP = 160, TAB = 8, GUTTER = 5 };
 
 #define DIAG_TEXT(name, text) [name] = text,
 static const char *const code_text[D_COUNT] = { DIAG_CODES(DIAG_TEXT) };
@@ -126,6 +128,14 @@ static void relink(struct diags *d, struct diag **all, size_t n)
 	*link = NULL;
 }
 
+void diags_strict(struct diags *d)
+{
+	for (struct diag *g = d->first; g; g = g->next)
+		g->level = DIAG_ERROR;
+	d->strict = true;
+	diags_sort(d);
+}
+
 void diags_sort(struct diags *d)
 {
 	struct diag *all[MOST_DIAGS];
@@ -145,10 +155,10 @@ bool diags_failed(const struct diags *d)
 
 /* --- as text --- */
 struct paint {
-	const char *error, *warning, *note, *mark, *bold, *off;
+	const char *error, *warning, *note, *mark, *edge, *bold, *off;
 };
-static const struct paint colours = { "\033[1;31m", "\033[1;33m", "\033[1;36m", "\033[1;32m", "\033[1m", "\033[0m" };
-static const struct paint plain = { "", "", "", "", "", "" };
+static const struct paint colours = { "\033[1;31m", "\033[1;33m", "\033[1;36m", "\033[1;32m", "\033[34m", "\033[1m", "\033[0m" };
+static const struct paint plain = { "", "", "", "", "", "", "" };
 
 static uint32_t columns(struct str s)
 {
@@ -181,20 +191,54 @@ static uint32_t shown_columns(struct str s)
 	return n;
 }
 
-static void put_snippet(FILE *f, struct span where, const struct paint *c)
+/* Of a line that no terminal shows whole: the part around the place, cut between characters. */
+struct window {
+	struct str line;
+	size_t     at;		/* of the place, in it */
+	bool       before, behind;	/* something was cut off */
+};
+static struct window window_of(struct str line, size_t at)
 {
-	struct str line = span_source_line(where);
-	size_t     at = where.src ? where.at - where.src->line_at[span_line(where) - 1] : 0;
-	uint32_t   marks;
+	struct window w = { .line = line, .at = at };
+	size_t        from = at > LINE_CAP / 2 ? at - LINE_CAP / 2 : 0;
 
-	if (!line.len || line.len > LINE_CAP || at > line.len)
-		return;
-	marks = shown_columns(str_to(str_from(line, at), where.len));
-	put_line(f, line);
-	fprintf(f, "\n%*s%s^", (int)shown_columns(str_to(line, at)), "", c->mark);
+	if (line.len <= LINE_CAP)
+		return w;
+	while (from < at && (line.p[from] & 0xC0) == 0x80)
+		from++;
+	w.line = str_to(str_from(line, from), LINE_CAP);
+	while (w.line.len && from + w.line.len < line.len && (line.p[from + w.line.len] & 0xC0) == 0x80)
+		w.line.len--;
+	w.at = at - from;
+	w.before = from > 0;
+	w.behind = from + w.line.len < line.len;
+	return w;
+}
+
+static void put_marks(FILE *f, const struct window *w, uint32_t len, const struct paint *c)
+{
+	uint32_t marks = shown_columns(str_to(str_from(w->line, w->at), len));
+
+	fprintf(f, "%*s%s^", (int)shown_columns(str_to(w->line, w->at)) + w->before, "", c->mark);
 	for (uint32_t i = 1; i < marks; i++)
 		fputc('~', f);
 	fprintf(f, "%s\n", c->off);
+}
+
+/* The line with its number, and what is meant underlined. */
+static void put_snippet(FILE *f, struct span where, const struct paint *c)
+{
+	struct str    line = span_source_line(where);
+	size_t        at = where.src ? where.at - where.src->line_at[span_line(where) - 1] : 0;
+	struct window w;
+
+	if (!line.len || at > line.len)
+		return;
+	w = window_of(line, at);
+	fprintf(f, "%s%*u |%s %s", c->edge, GUTTER, span_line(where), c->off, w.before ? "…" : "");
+	put_line(f, w.line);
+	fprintf(f, "%s\n%s%*s |%s ", w.behind ? "…" : "", c->edge, GUTTER, "", c->off);
+	put_marks(f, &w, where.len, c);
 }
 
 static void put_place(FILE *f, struct span where, const struct paint *c)
@@ -203,19 +247,34 @@ static void put_place(FILE *f, struct span where, const struct paint *c)
 		fprintf(f, "%s" STR_FMT ":%u:%u:%s ", c->bold, STR_ARG(where.src->name), span_line(where), span_column(where), c->off);
 }
 
+/* How an included file came to be read, before the first thing said about it. */
+static void put_includes(FILE *f, const struct source *src, const struct paint *c)
+{
+	for (; src->included.src; src = src->included.src)
+		fprintf(f, "%s" STR_FMT "%s is included at " STR_FMT ":%u\n", c->bold, STR_ARG(src->name), c->off, STR_ARG(src->included.src->name),
+			span_line(src->included));
+}
+
+static void put_note(FILE *f, const struct diag *g, const struct paint *c)
+{
+	if (!g->note_where.src)
+		fprintf(f, "%*s %s=%s ", GUTTER, "", c->edge, c->off);
+	put_place(f, g->note_where, c);
+	fprintf(f, "%snote:%s " STR_FMT "\n", c->note, c->off, STR_ARG(g->note));
+	put_snippet(f, g->note_where, c);
+}
+
 static void put_diag(FILE *f, const struct diag *g, const struct paint *c)
 {
 	put_place(f, g->where, c);
-	fprintf(f, "%s%s[%s]:%s " STR_FMT "\n", g->level == DIAG_ERROR ? c->error : c->warning,
-		g->level == DIAG_ERROR ? "error" : "warning", code_text[g->code], c->off, STR_ARG(g->message));
+	fprintf(f, "%s%s[%s]:%s %s" STR_FMT "%s\n", g->level == DIAG_ERROR ? c->error : c->warning, g->level == DIAG_ERROR ? "error" : "warning",
+		code_text[g->code], c->off, c->bold, STR_ARG(g->message), c->off);
 	put_snippet(f, g->where, c);
-	if (g->note.len) {
-		put_place(f, g->note_where, c);
-		fprintf(f, "%snote:%s " STR_FMT "\n", c->note, c->off, STR_ARG(g->note));
-		put_snippet(f, g->note_where, c);
-	}
+	if (g->note.len)
+		put_note(f, g, c);
 	if (g->help.len)
-		fprintf(f, "%shelp:%s " STR_FMT "\n", c->note, c->off, STR_ARG(g->help));
+		fprintf(f, "%*s %s=%s %shelp:%s " STR_FMT "\n", GUTTER, "", c->edge, c->off, c->note, c->off, STR_ARG(g->help));
+	fputc('\n', f);
 }
 
 /* What `put` writes to a stream, as a slice of the arena. */
@@ -235,12 +294,38 @@ static struct str printed(struct diags *d, struct arena *a, void (*put)(FILE *f,
 	return text;
 }
 
+static void put_count(FILE *f, size_t n, const char *what)
+{
+	fprintf(f, "%zu %s%s", n, what, n == 1 ? "" : "s");
+}
+
+static void put_summary(FILE *f, const struct diags *d)
+{
+	if (d->errors)
+		put_count(f, d->errors, "error");
+	if (d->warnings) {
+		fputs(d->errors ? ", " : "", f);
+		put_count(f, d->warnings, "warning");
+	}
+	if (d->strict && d->errors)
+		fputs(" (warnings count as errors)", f);
+	if (d->first)
+		fprintf(f, "; `sipario explain %s` says more about a code\n", code_text[d->first->code]);
+}
+
 static void put_all(FILE *f, struct diags *d, const void *arg)
 {
-	for (const struct diag *g = d->first; g; g = g->next)
+	const struct source *told = NULL;
+
+	for (const struct diag *g = d->first; g; g = g->next) {
+		if (g->where.src && g->where.src != told)
+			put_includes(f, g->where.src, arg);
+		told = g->where.src;
 		put_diag(f, g, arg);
+	}
 	if (d->no_memory)
 		fprintf(f, d->count >= MOST_DIAGS ? "… and more\n" : "error[E001]: not enough memory to check all of it\n");
+	put_summary(f, d);
 }
 
 struct str diags_text(struct diags *d, struct arena *a, bool colour)
@@ -250,43 +335,42 @@ struct str diags_text(struct diags *d, struct arena *a, bool colour)
 }
 
 /* --- as JSON --- */
-static void put_json_str(FILE *f, const char *name, struct str s)
+static void put_json_place(struct json_out *o, struct span where)
 {
-	fprintf(f, ",\"%s\":\"", name);
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char ch = (unsigned char)s.p[i];
-
-		if (ch == '"' || ch == '\\')
-			fprintf(f, "\\%c", ch);
-		else if (ch < 0x20)
-			fprintf(f, "\\u%04x", ch);
-		else
-			fputc(ch, f);
-	}
-	fputc('"', f);
+	json_put_text(o, "file", where.src ? where.src->name : STR_NONE);
+	json_put_int(o, "line", span_line(where));
+	json_put_int(o, "column", span_column(where));
+	json_put_int(o, "length", columns(span_text(where)));
 }
 
-static void put_json(FILE *f, struct diags *d, const void *arg __attribute__((unused)))
+static void put_json(struct json_out *o, const struct diag *g)
 {
-	fputc('[', f);
-	for (const struct diag *g = d->first; g; g = g->next) {
-		fprintf(f, "%s\n{\"line\":%u,\"column\":%u,\"length\":%u", g == d->first ? "" : ",", span_line(g->where), span_column(g->where),
-			columns(span_text(g->where)));
-		put_json_str(f, "file", g->where.src ? g->where.src->name : STR_NONE);
-		put_json_str(f, "level", g->level == DIAG_ERROR ? STR("error") : STR("warning"));
-		put_json_str(f, "code", str_of(code_text[g->code]));
-		put_json_str(f, "message", g->message);
-		put_json_str(f, "note", g->note);
-		put_json_str(f, "help", g->help);
-		fputc('}', f);
+	json_open_object(o, NULL);
+	put_json_place(o, g->where);
+	json_put_text(o, "level", g->level == DIAG_ERROR ? STR("error") : STR("warning"));
+	json_put_text(o, "code", str_of(code_text[g->code]));
+	json_put_text(o, "message", g->message);
+	if (g->note.len) {
+		json_open_object(o, "note");
+		put_json_place(o, g->note_where);
+		json_put_text(o, "message", g->note);
+		json_close_object(o);
 	}
-	fputs("]\n", f);
+	if (g->help.len)
+		json_put_text(o, "help", g->help);
+	json_close_object(o);
 }
 
 struct str diags_json(struct diags *d, struct arena *a)
 {
+	struct json_out o = json_into(a);
+
 	diags_sort(d);
-	return printed(d, a, put_json, NULL);
+	json_open_list(&o, NULL);
+	for (const struct diag *g = d->first; g; g = g->next)
+		put_json(&o, g);
+	json_close_list(&o);
+	return json_done(&o);
 }
 
 /* --- suggestions --- */

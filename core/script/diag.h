@@ -2,9 +2,9 @@
 /* Errors and warnings of one check, collected: the reader sees all of them, in the order of the file, in one run. Program lifetime.
  *
  *	etc/sipario.cfg:12:9: error[E201]: no function `send_replay`
- *	        send_replay(403, "Relay denied");
- *	        ^~~~~~~~~~~
- *	help: did you mean `send_reply`?
+ *	   12 |         send_replay(403, "Relay denied");
+ *	      |         ^~~~~~~~~~~
+ *	      = help: did you mean `send_reply`?
  */
 #include "script/source.h"
 
@@ -44,6 +44,7 @@ struct diags {
 	struct arena *arena;
 	struct diag  *first;
 	size_t        count, errors, warnings;
+	bool          strict;		/* warnings have been made errors */
 	bool          no_memory;	/* something could not be recorded: the check has failed all the same */
 };
 
@@ -56,11 +57,25 @@ void diag_help(struct diags *d, struct diag *g, const char *fmt, ...) PRINTF(3, 
 void diag_did_you_mean(struct diags *d, struct diag *g, struct str near);
 /* By place, without repetitions (same code at the same place). Before reading or writing them out; counts are right afterwards. */
 void diags_sort(struct diags *d);
+/* Make errors of all warnings so far. */
+void diags_strict(struct diags *d);
 bool diags_failed(const struct diags *d);
 const char *diag_code_text(enum diag_code code);	/* "E201" */
-/* All of them as text, sorted; .p NULL on no memory. Colours (ANSI) only when the caller says so. */
+
+/* --- what a code means, at length (explain.c) --- */
+struct explanation {
+	const char *title, *text;	/* a line; a paragraph */
+	const char *wrong, *right;	/* whole files, or NULL: nothing as short shows it */
+};
+const struct explanation *diag_explanation(enum diag_code code);
+/* For a terminal; empty: there is no such code. */
+struct str diag_explain(struct arena *a, struct str name);
+
+/* All of them as text, sorted, and how many there are; empty when there is nothing to say, .p NULL on no memory. Colours (ANSI) only when the
+ * caller says so. */
 MUST_CHECK struct str diags_text(struct diags *d, struct arena *a, bool colour);
-/* The same for machines: a JSON array of objects file, line, column, length, level, code, message, note, help. */
+/* The same for machines: a JSON array of objects file, line, column, length (in characters), level, code, message, and where there are any, note
+ * (file, line, column, length, message) and help. */
 MUST_CHECK struct str diags_json(struct diags *d, struct arena *a);
 
 /* The nearest of a series of names, by edit distance; a third of the length may be wrong, at most 3. */

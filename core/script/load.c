@@ -60,7 +60,9 @@ static struct script *finish(struct script *s, bool parsed, const struct script_
 	struct check_env env = world(o);
 	bool             good = build(s, &env, parsed);
 
-	*report = diags_text(&s->program->diags, a, o && o->colour);
+	if (o && o->strict)
+		diags_strict(&s->program->diags);
+	*report = o && o->json ? diags_json(&s->program->diags, a) : diags_text(&s->program->diags, a, o && o->colour);
 	if (good && !diags_failed(&s->program->diags))
 		return s;
 	script_unref(s);

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "script/check.h"
+#include "script/foreign.h"
 
 void *parser_new(struct parser *p, size_t bytes)
 {
@@ -68,26 +69,12 @@ static struct str found_text(struct parser *p, char *room, size_t cap)
 	return buf_str(&b);
 }
 
-/* People who come from elsewhere write these. */
-static const char *foreign_word(struct str word)
-{
-	static const struct { const char *word, *help; } all[] = {
-		{ "and", "write `&&`" }, { "or", "write `||`" }, { "not", "write `!`" }, { "eq", "write `==`" }, { "ne", "write `!=`" },
-		{ "switch", "there is no switch: write `if … else if … else`" }, { "case", "there is no switch: write `if … else if … else`" },
-	};
-
-	for (size_t i = 0; i < COUNT_OF(all); i++)
-		if (str_is(word, all[i].word))
-			return all[i].help;
-	return NULL;
-}
-
 struct diag *parser_wanted(struct parser *p, const char *what)
 {
 	bool         same_line = p->prev.src == p->tok.span.src && span_line(p->prev) == span_line(p->tok.span);
-	struct span  where = same_line || !p->prev.src ? p->tok.span : behind(p->prev);
-	const char  *foreign = p->tok.kind == TK_NAME ? foreign_word(p->tok.text) : NULL;
+		const char  *foreign = p->tok.kind == TK_NAME ? foreign_help(FOREIGN_OPERATOR, p->tok.text) : NULL;
 	struct diag *g;
+	struct span  where = same_line || foreign || !p->prev.src ? p->tok.span : behind(p->prev);
 	char         room[64];
 	struct str   found = found_text(p, room, sizeof(room));
 
@@ -294,14 +281,19 @@ static void parse_include(struct parser *p)
 	parser_advance(p);
 	parser_take(p, TK_SEMI);
 	path = include_path(p, name->u.value.u.s);
-	if (includes_itself(p, path) || p->prog->sources.count >= MOST_FILES) {
-		diag_add(&p->prog->diags, D_INCLUDE, t.span, "`" STR_FMT "` includes itself, or there are more than %d files", STR_ARG(path), MOST_FILES);
+	if (includes_itself(p, path)) {
+		diag_add(&p->prog->diags, D_INCLUDE, t.span, "`" STR_FMT "` includes itself", STR_ARG(path));
+		return;
+	}
+	if (p->prog->sources.count >= MOST_FILES) {
+		diag_add(&p->prog->diags, D_INCLUDE, t.span, "more than %d files", MOST_FILES);
 		return;
 	}
 	if (source_read(&p->prog->sources, path, &src)) {
 		diag_add(&p->prog->diags, D_FILE, t.span, "cannot read `" STR_FMT "`: %s", STR_ARG(path), strerror(errno));
 		return;
 	}
+	src->included = t.span;
 	parse_source(p->prog, src, p);
 }
 
@@ -452,27 +444,6 @@ static void parse_route(struct parser *p, const struct route_form *form)
 }
 
 /* --- what people bring from elsewhere --- */
-static const char *foreign_declaration(struct str word)
-{
-	static const struct { const char *word, *help; } all[] = {
-		{ "loadmodule", "write `module NAME { }`" },
-		{ "modparam", "write `module NAME { parameter = value; }`" },
-		{ "mpath", "modules are found by themselves; `module NAME { }` is enough" },
-		{ "failure_route", "write `let a = relay(); if (a.code == 486) …`: the next line runs when the answer is there" },
-		{ "onreply_route", "write `reply_route { … }` or `reply_route[NAME] { … }`" },
-		{ "onsend_route", "write `branch_route[NAME] { … }`" },
-		{ "startup_route", "write `event_route[core:start] { … }`" },
-		{ "error_route", "malformed requests are answered before a route runs" },
-		{ "import_file", "write `include \"file\";`" },
-		{ "include_file", "write `include \"file\";`" },
-	};
-
-	for (size_t i = 0; i < COUNT_OF(all); i++)
-		if (str_is(word, all[i].word))
-			return all[i].help;
-	return NULL;
-}
-
 /* Behind its word: skip its arguments, or its whole block. */
 static void skip_foreign(struct parser *p)
 {
@@ -494,7 +465,7 @@ static void skip_foreign(struct parser *p)
 
 static bool parse_foreign(struct parser *p)
 {
-	const char  *help = foreign_declaration(p->tok.text);
+	const char  *help = foreign_help(FOREIGN_DECLARATION, p->tok.text);
 	struct diag *g;
 
 	if (!help)

@@ -13,6 +13,8 @@ struct script_options {
 	const struct str *defines;	/* -D "NAME=VALUE" */
 	size_t            define_count;
 	bool              colour;	/* of the report */
+	bool              json;		/* the report is for a program: diags_json() */
+	bool              strict;	/* a warning is an error */
 };
 /* Read, check and compile a file (what it includes and the modules it names as well). NULL: it has errors. *report, in the arena, is all that
  * is to be said, as text for a terminal: errors, or the warnings of a good file; empty: nothing. */

@@ -2,6 +2,11 @@
 /* The files of one configuration and places in them. Program lifetime: all memory is the arena's that sources_init() was given. */
 #include "base/arena.h"
 
+/* A stretch of bytes of one file. .src NULL: no place (command line, environment). */
+struct span {
+	const struct source *src;
+	uint32_t             at, len;
+};
 struct source {
 	struct source  *next;
 	struct str      name;		/* as written on the command line or in `include` */
@@ -9,11 +14,7 @@ struct source {
 	uint32_t       *line_at;	/* offset of each line's first byte */
 	uint32_t        lines;
 	unsigned        index;		/* order of opening: diagnostics are sorted by it */
-};
-/* A stretch of bytes of one file. .src NULL: no place (command line, environment). */
-struct span {
-	const struct source *src;
-	uint32_t             at, len;
+	struct span     included;	/* the `include` that named it; .src NULL: none did */
 };
 struct sources {
 	struct arena  *arena;

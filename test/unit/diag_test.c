@@ -32,13 +32,44 @@ TEST(diag_shows_line_caret_note_and_help)
 	diag_did_you_mean(&t.diags, g, STR("send_reply"));
 	CHECK_STR(diags_text(&t.diags, &t.arena, false),
 		  "a.cfg:2:2: error[E201]: no function `send_replay`\n"
-		  "        send_replay(403);\n"
-		  "        ^~~~~~~~~~~\n"
+		  "    2 |         send_replay(403);\n"
+		  "      |         ^~~~~~~~~~~\n"
 		  "a.cfg:1:1: note: see here\n"
-		  "one;\n"
-		  "^~~\n"
-		  "help: did you mean `send_reply`?\n");
+		  "    1 | one;\n"
+		  "      | ^~~\n"
+		  "      = help: did you mean `send_reply`?\n"
+		  "\n"
+		  "1 error; `sipario explain E201` says more about a code\n");
 	CHECK(diags_failed(&t.diags));
+	arena_free(&t.arena);
+}
+
+TEST(diag_shows_the_part_of_a_long_line_that_is_meant)
+{
+	struct source *src;
+	char           line[1000];
+
+	begin();
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\0';
+	memcpy(line + 500, "HERE", 4);
+	src = file("a.cfg", line);
+	diag_add(&t.diags, D_UNREACHABLE, (struct span){ src, 500, 4 }, "never");
+	CHECK(str_find_str(diags_text(&t.diags, &t.arena, false), STR("    1 | …xxx")) > 0);
+	CHECK(str_find_str(diags_text(&t.diags, &t.arena, false), STR("xHERExxx")) > 0);
+	CHECK(str_find_str(diags_text(&t.diags, &t.arena, false), STR("xxx…\n")) > 0);
+	CHECK(str_find_str(diags_text(&t.diags, &t.arena, false), STR(" ^~~~\n")) > 0);
+	arena_free(&t.arena);
+}
+
+TEST(diags_can_all_be_errors)
+{
+	begin();
+	diag_add(&t.diags, D_UNREACHABLE, (struct span){ 0 }, "never");
+	CHECK(!diags_failed(&t.diags));
+	diags_strict(&t.diags);
+	CHECK(diags_failed(&t.diags));
+	CHECK_STR(diags_text(&t.diags, &t.arena, false), "error[W501]: never\n\n1 error (warnings count as errors); `sipario explain W501` says more about a code\n");
 	arena_free(&t.arena);
 }
 
@@ -49,7 +80,8 @@ TEST(diag_counts_columns_in_characters_and_keeps_control_bytes_from_the_terminal
 	begin();
 	src = file("a.cfg", "\xC3\xA4\xC3\xB6 x\033[31m\r\n");
 	diag_add(&t.diags, D_UNREACHABLE, (struct span){ src, 5, 1 }, "never");
-	CHECK_STR(diags_text(&t.diags, &t.arena, false), "a.cfg:1:4: warning[W501]: never\n\xC3\xA4\xC3\xB6 x?[31m\n   ^\n");
+	CHECK_STR(diags_text(&t.diags, &t.arena, false), 
+		  "a.cfg:1:4: warning[W501]: never\n    1 | \xC3\xA4\xC3\xB6 x?[31m\n      |    ^\n\n1 warning; `sipario explain W501` says more about a code\n");
 	CHECK(!diags_failed(&t.diags));
 	arena_free(&t.arena);
 }
@@ -79,7 +111,8 @@ TEST(diag_without_a_place_has_none)
 {
 	begin();
 	diag_add(&t.diags, D_NO_CONST, (struct span){ 0 }, "-D X: no constant of that name");
-	CHECK_STR(diags_text(&t.diags, &t.arena, false), "error[E212]: -D X: no constant of that name\n");
+	CHECK_STR(diags_text(&t.diags, &t.arena, false), 
+		  "error[E212]: -D X: no constant of that name\n\n1 error; `sipario explain E212` says more about a code\n");
 	arena_free(&t.arena);
 }
 
@@ -93,8 +126,8 @@ TEST(diags_as_json_carry_all_parts)
 	g = diag_add(&t.diags, D_NO_NAME, (struct span){ src, 2, 1 }, "no `y`");
 	diag_help(&t.diags, g, "a\nb");
 	CHECK_STR(diags_json(&t.diags, &t.arena),
-		  "[\n{\"line\":1,\"column\":3,\"length\":1,\"file\":\"a\\\"b.cfg\",\"level\":\"error\",\"code\":\"E204\",\"message\":\"no `y`\",\"note\":\"\","
-		  "\"help\":\"a\\u000ab\"}]\n");
+		  "[{\"file\":\"a\\\"b.cfg\",\"line\":1,\"column\":3,\"length\":1,\"level\":\"error\",\"code\":\"E204\",\"message\":\"no `y`\","
+		  "\"help\":\"a\\nb\"}]");
 	arena_free(&t.arena);
 }
 
@@ -113,6 +146,10 @@ TEST(diags_without_memory_have_failed)
 	diags_init(&t.diags, &t.arena);
 	diag_help(&t.diags, diag_add(&t.diags, D_NO_NAME, (struct span){ 0 }, "lost"), "lost too");
 	CHECK(diags_failed(&t.diags));
+	arena_free(&t.arena);
+	begin();
+	t.diags.no_memory = true;
+	CHECK_STR(diags_text(&t.diags, &t.arena, false), "error[E001]: not enough memory to check all of it\n");
 	arena_free(&t.arena);
 }
 
