@@ -1,9 +1,18 @@
 /* Which final answer goes upstream (RFC 3261 §16.7 step 6). */
 #include "tm/trans.h"
 
+enum { HELD_MOST_BYTES = 16 * 1024 };	/* whatever all branches say */
+
 static bool is_challenge(uint16_t status)
 {
 	return status == 401 || status == 407;
+}
+
+/* Two answers of which the caller gets all that they tell: challenges (§16.7 step 7), and where the callee may be found (step 6: "combining
+ * Contact values"; not a 305, whose Contact is a proxy, nor a 380). */
+static bool go_together(uint16_t a, uint16_t b)
+{
+	return (is_challenge(a) && is_challenge(b)) || (a / 100 == 3 && b / 100 == 3 && a <= 302 && b <= 302);
 }
 
 /* The lower the better. 6xx wins over all; then the lowest class; in 4xx those that tell how to do better; a timeout tells nothing. Where
@@ -37,13 +46,13 @@ void best_set_locked(struct trans *t, uint16_t status)
 	t->best.status = status;
 }
 
-/* Challenges of all branches are collected (§16.7 step 7): further ones go behind the status line of the one that is held. */
-static void add_challenges_locked(struct trans *t, struct str fields)
+/* Further fields go behind the status line of the answer that is held. */
+static void join_locked(struct trans *t, struct str fields)
 {
 	struct str old = t->best.bytes, rest = old, line;
 	struct buf out;
 
-	if (!old.p || !fields.len)
+	if (!old.p || !fields.len || old.len + fields.len > HELD_MOST_BYTES)
 		return;
 	line = str_take_until(&rest, '\n');
 	out = buf_on(shm_alloc(tm_owner(), old.len + fields.len), old.len + fields.len);
@@ -61,8 +70,8 @@ void best_offer_locked(struct trans *t, unsigned branch, const struct answer *an
 {
 	struct best *best = &t->best;
 
-	if (is_challenge(best->status) && is_challenge(an->status)) {
-		add_challenges_locked(t, an->challenges);
+	if (go_together(best->status, an->status)) {
+		join_locked(t, an->joins);
 		return;
 	}
 	if (best->status && rank(an->status, t->cancelled) >= rank(best->status, t->cancelled))

@@ -249,24 +249,31 @@ enum err tm_fork(struct trans *t, struct ctx *c, const struct flow *to, tm_build
 
 /* --- what comes back --- */
 
-static struct str challenges_of(struct msg *m)
+static void fields_write(const struct msg *m, enum hdr_type kind, struct buf *out)
 {
-	static const enum hdr_type kinds[] = { H_WWW_AUTHENTICATE, H_PROXY_AUTHENTICATE };
-	size_t                     cap = msg_write_bound(m, 0);
-	struct buf                 out;
+	for (const struct hdr *h = m->first[kind]; h; h = h->same) {
+		buf_add(out, hdr_type_name(kind));
+		BUF_LIT(out, ": ");
+		buf_add(out, h->body);
+		BUF_LIT(out, "\r\n");
+	}
+}
 
-	if (m->status != 401 && m->status != 407)
-		return STR_NONE;
-	out = buf_on(arena_alloc(m->c->arena, cap), cap);
+/* What of this answer may go together with what another branch said (best.c). */
+static struct str joins_of(struct msg *m)
+{
+	bool       challenge = m->status == 401 || m->status == 407;
+	size_t     cap = challenge || m->status / 100 == 3 ? msg_write_bound(m, 0) : 0;
+	struct buf out = buf_on(cap ? arena_alloc(m->c->arena, cap) : NULL, cap);
+
 	if (!out.p)
 		return STR_NONE;
-	for (size_t i = 0; i < COUNT_OF(kinds); i++)
-		for (const struct hdr *h = m->first[kinds[i]]; h; h = h->same) {
-			buf_add(&out, hdr_type_name(kinds[i]));
-			BUF_LIT(&out, ": ");
-			buf_add(&out, h->body);
-			BUF_LIT(&out, "\r\n");
-		}
+	if (challenge) {
+		fields_write(m, H_WWW_AUTHENTICATE, &out);
+		fields_write(m, H_PROXY_AUTHENTICATE, &out);
+	} else {
+		fields_write(m, H_CONTACT, &out);
+	}
 	return buf_ok(&out) ? buf_str(&out) : STR_NONE;
 }
 
@@ -293,7 +300,7 @@ static void prepare(struct trans *t, struct msg *m, unsigned index, struct answe
 	if (m->status == 503 && msg_set_status(m, 500, reason_phrase(500)))
 		return;
 	an->text = msg_text(m);
-	an->challenges = challenges_of(m);
+	an->joins = joins_of(m);
 }
 
 static void provisional_locked(struct trans *t, struct branch *b, struct acts *a, const struct answer *an)

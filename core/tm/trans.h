@@ -253,7 +253,7 @@ struct answer {
 	uint16_t   status;
 	uint32_t   retry_after_s;	/* of a 503; 0: none */
 	struct str text;	/* as it goes upstream; none: ours */
-	struct str challenges;	/* its WWW- and Proxy-Authenticate fields */
+	struct str joins;	/* its fields that go with those of the answer that is held: challenges, or contacts of a redirect */
 };
 void best_offer_locked(struct trans *t, unsigned branch, const struct answer *an);
 /* An answer of our own: this status and nothing else. */
