@@ -49,7 +49,7 @@ enum err proxy_boot(const struct proxy_user *u)
 	random_bytes(&boot.key, sizeof(boot.key));
 	counters_once();
 	tm_set_user(&tm_user);
-	return merged_boot();
+	return merged_boot() || ring_boot() ? ERR_NOMEM : OK;
 }
 
 const struct proxy_user *proxy_user(void)

@@ -57,6 +57,7 @@ bool is_secure(struct str uri);
 void breadth_take(struct request *r);
 
 /* --- ring.c --- */
+MUST_CHECK enum err ring_boot(void);
 const struct ring_policy *ring_policy(void);
 /* The target set in the order in which it shall ring, in the request's arena; *count of them. Without targets it is the Request-URI. NULL: no
  * memory. */

@@ -3,12 +3,23 @@
 
 #include <stdlib.h>
 
-enum { MOST_CONTACTS = 8 };	/* of one 3xx that are followed */
+#include "shm/shm.h"
+
+enum {
+	MOST_CONTACTS = 8,	/* of the 3xx of one group that are followed */
+	TURNS = 1024,	/* 4 kB; two users that share one see it jump, no more */
+};
 
 static struct {
 	const struct ring_policy *policy;	/* boot */
-	uint32_t                  turn;		/* of round robin; private to the process */
+	uint32_t                 *turn;		/* of round robin, one for each Request-URI's hash; shared, atomic */
 } here;
+
+enum err ring_boot(void)
+{
+	here.turn = shm_zalloc(shm_owner_new("proxy"), TURNS * sizeof(*here.turn));
+	return here.turn ? OK : ERR_NOMEM;
+}
 
 void proxy_set_ring(const struct ring_policy *p)
 {
@@ -72,6 +83,12 @@ static void rotate(const struct target **order, size_t n, size_t by)
 	}
 }
 
+/* All workers count together, and for each user apart: the calls of one would else skip phones of another. */
+static uint32_t next_turn(const struct request *r)
+{
+	return __atomic_fetch_add(&here.turn[hash_str(proxy_key(), r->msg.ruri) % TURNS], 1, __ATOMIC_RELAXED);
+}
+
 const struct target **ring_order(struct request *r, size_t *count)
 {
 	struct target        *own = r->targets ? NULL : ARENA_NEW(&r->arena, struct target);
@@ -90,7 +107,7 @@ const struct target **ring_order(struct request *r, size_t *count)
 	sort(order, n);
 	n = together(order, 0, n);
 	if (ring_policy()->ring == RING_ROUND_ROBIN)
-		rotate(order, n, here.turn++ % n);
+		rotate(order, n, next_turn(r) % n);
 	return order;
 }
 

@@ -1,6 +1,9 @@
 /* Groups of targets that ring one after the other (RFC 3261 §16.6), and contacts of a 3xx (§16.7 step 4). */
 #include "proxy_world.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 enum { RING_MS = 10000 };
 
 static struct ring_policy policy;
@@ -175,18 +178,55 @@ TEST(a_run_that_waits_is_told_when_the_last_group_has_ended)
 	end();
 }
 
+/* Which phone rings first for call number i; it refuses for all. */
+static char first_of(unsigned i, const char *ruri)
+{
+	char text[1024], phone;
+
+	snprintf(text, sizeof(text), "INVITE %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2:5070;branch=z9hG4bK%u;rport\r\nMax-Forwards: 70\r\n"
+		 "From: <sip:a@example.org>;tag=1\r\nTo: <sip:b@y>\r\nCall-ID: c%u\r\nCSeq: 1 INVITE\r\n\r\n", ruri, i, i);
+	w.sent = 0;
+	receive(text);
+	CHECK(rings('3') + rings('4') + rings('5') == 1);
+	phone = rings('3') ? '3' : rings('4') ? '4' : '5';
+	answer(invite_to(phone), 603, "b");
+	return phone;
+}
+
 TEST(round_robin_begins_with_another_phone_each_time)
 {
 	char first[4] = "";
 
-	for (size_t i = 0; i < 3; i++) {
-		begin(RING_ROUND_ROBIN, false);
-		call();
-		first[i] = rings('3') ? '3' : rings('4') ? '4' : '5';
-		CHECK(rings('3') + rings('4') + rings('5') == 1);
-		end();
-	}
+	begin(RING_ROUND_ROBIN, false);
+	for (unsigned i = 0; i < 3; i++)
+		first[i] = first_of(i, "sip:b@example.org");
 	CHECK(strchr(first, '3') && strchr(first, '4') && strchr(first, '5'));
+	CHECK_INT(first_of(3, "sip:b@example.org"), first[0]);
+	CHECK_INT(first_of(4, "sip:c@example.org"), '3');	/* another user's phones have turns of their own */
+	CHECK_INT(first_of(5, "sip:b@example.org"), first[1]);
+	end();
+}
+
+/* What one worker has counted all have: the calls of one phone line may reach any of them. */
+TEST(the_turns_of_round_robin_are_counted_by_all_workers_together)
+{
+	int status;
+
+	begin(RING_ROUND_ROBIN, false);
+	for (unsigned i = 0; i < 3; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			proc_enter(2, "worker 2");
+			_exit(first_of(i, "sip:b@example.org"));
+		}
+		CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+		CHECK_INT(WEXITSTATUS(status), '3' + (int)i);
+	}
+	CHECK_INT(first_of(3, "sip:b@example.org"), '3');
+	pass(400000);
+	proxy_set_ring(NULL);
+	world_end();
 }
 
 /* The second joins after five seconds, the third after eight. */
@@ -309,6 +349,27 @@ TEST(contacts_of_a_3xx_ring_where_that_is_wanted)
 			answer(invite_to('4'), 200, "b4");
 			CHECK_ROW(any_sent_has("SIP/2.0 200 OK"), rows[i].name);
 		}
+		end();
+	}
+}
+
+/* §16.7 step 6: "combining Contact values" */
+TEST(the_contacts_of_all_redirects_of_a_group_ring)
+{
+	static const char *const contacts[] = { "Contact: <sip:b@127.0.0.6:5080>\r\n", "m: <sip:b@127.0.0.7:5080>;q=0.3, <sip:b@127.0.0.6:5080>\r\n" };
+
+	for (int recurse = 0; recurse < 2; recurse++) {
+		begin(RING_PARALLEL, recurse);
+		call();
+		answer(invite_to('5'), 486, "b5");
+		moved(invite_to('3'), contacts[0]);
+		CHECK(!rings('6'));
+		moved(invite_to('4'), contacts[1]);
+		CHECK(rings('6') == recurse && rings('7') == recurse);
+		CHECK(any_sent_has("SIP/2.0 302 ") == !recurse);
+		for (size_t i = 0; i < w.sent && !recurse; i++)
+			if (str_starts(w.bytes[i], STR("SIP/2.0 302 ")))
+				CHECK(sent_has(i, "<sip:b@127.0.0.6:5080>") && sent_has(i, "<sip:b@127.0.0.7:5080>;q=0.3"));
 		end();
 	}
 }
