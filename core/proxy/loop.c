@@ -32,9 +32,13 @@ bool via_is_ours(const struct via *v, char kind)
 	       net_is_local(v->host, v->port, TP_NONE);
 }
 
-static bool has_looped(const struct via *v, struct str second_part)
+/* One Via: has the request been here, and if so, as it is now? */
+static bool has_looped(struct request *r, const struct via *v, struct str second_part)
 {
-	return str_ends(v->branch, second_part) && (via_is_ours(v, TM_STATEFUL) || via_is_ours(v, TM_STATELESS));
+	if (!via_is_ours(v, TM_STATEFUL) && !via_is_ours(v, TM_STATELESS))
+		return false;
+	r->spiral = true;
+	return str_ends(v->branch, second_part);
 }
 
 bool request_looped(struct request *r)
@@ -48,11 +52,11 @@ bool request_looped(struct request *r)
 
 	buf_ch(&second_part, '.');
 	buf_hex64(&second_part, r->loop_hash);
-	if (top && has_looped(top, buf_str(&second_part)))
+	if (top && has_looped(r, top, buf_str(&second_part)))
 		return true;
 	(void)msg_values_next(&it, &value);	/* the one looked at just now */
 	while (msg_values_next(&it, &value))
-		if (!via_parse(value, &v) && has_looped(&v, buf_str(&second_part)))
+		if (!via_parse(value, &v) && has_looped(r, &v, buf_str(&second_part)))
 			return true;
 	return false;
 }

@@ -78,7 +78,7 @@ static void tell_failure(struct relay *y)
 		out = (struct tm_outcome){ .status = 487, .reason = STR("Request Terminated"), .cancelled = true, .sent = true };
 	else if (y->failed == ERR_NOMEM || y->failed == ERR_LIMIT)
 		out.reason = STR("Server is out of memory");
-	if (y->failed != ERR_STATE)
+	if (y->failed != ERR_STATE && !y->too_broad)	/* that is counted, and comes in hundreds */
 		log_warn(&y->r->c, "request cannot be sent on uri=" STR_FMT " reason=\"" STR_FMT "\"", STR_ARG(y->r->msg.ruri), STR_ARG(out.reason));
 	tm_unpark(y->r->t);
 	if (!y->opts.wait && !out.sent && !request_reply(y->r, out.status, out.reason, STR_NONE))
@@ -231,6 +231,23 @@ static uint32_t group_ms(const struct relay *y, bool is_all)
 	return (uint32_t)left;
 }
 
+/* RFC 5393 §5.3.3: each group may have all of it, for the one before has ended (§5.3.3.1). Not where the request has come back here: targets
+ * that lead to us again, tried one after the other, would multiply at each turn, whatever the breadth. Those share it once, in series or not, and
+ * once more where a 3xx is followed. */
+static void divide_breadth(struct relay *y, size_t from, size_t end)
+{
+	const struct request *r = y->r;
+	bool                  later = end < y->count && y->order[end]->after_ms;
+
+	y->sharing = (unsigned)((later || r->spiral ? y->count : end) - from);
+	if (!r->spiral || y->fresh)
+		y->breadth = r->breadth;
+	y->too_broad = (r->spiral ? y->sharing : end - from) > y->breadth;
+	if (r->spiral && y->too_broad)
+		y->at = y->count;	/* no other group either */
+	counter_add(&count_too_broad, y->too_broad);
+}
+
 static void fork_group(struct relay *y)
 {
 	struct request *r = y->r;
@@ -239,8 +256,7 @@ static void fork_group(struct relay *y)
 	y->at = end;
 	y->open = 1;
 	y->forked = 0;
-	y->sharing = (unsigned)((end < y->count && y->order[end]->after_ms ? y->count : end) - from);
-	y->breadth = r->breadth;
+	divide_breadth(y, from, end);
 	y->waits = y->opts.wait || (y->opts.run && (y->waits || end < y->count || ring_policy()->recurse));
 	tm_one_choice(r->t, !y->fresh);
 	tm_fork_begin(r->t);
@@ -250,8 +266,6 @@ static void fork_group(struct relay *y)
 	} else {
 		tm_park(r->t, y->opts.run, PARK_MS);
 	}
-	y->too_broad = end - from > y->breadth;
-	counter_add(&count_too_broad, y->too_broad);
 	for (size_t i = from; i < end && !y->too_broad; i++)
 		plan(y, y->order[i]);
 	settle(y);

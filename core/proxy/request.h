@@ -38,6 +38,7 @@ struct request {
 	bool           in_dialog;	/* To tag: routed by its Route set */
 	bool           from_us_route;	/* our own Route value was removed (loose routing) */
 	bool           prepared;	/* Max-Forwards is counted down: once, however often it is relayed */
+	bool           spiral;		/* it has been here before, with something else in it (RFC 5393 §4) */
 	uint8_t        recursions;	/* how often a 3xx has been followed */
 	uint8_t        breadth;		/* branches that may be open at a time (RFC 5393); once it is prepared */
 	uint64_t       loop_hash;	/* of what decides where it goes, as received (RFC 5393 §4.2.1) */

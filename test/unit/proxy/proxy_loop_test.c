@@ -147,6 +147,74 @@ TEST(max_breadth_is_divided_among_the_branches)
 	}
 }
 
+/* --- fork bombs: RFC 5393 §3 --- */
+
+/* Everybody's contacts are all ten names here. */
+static void script_bomb(struct request *r)
+{
+	static const char *const uri[] = { "sip:0@127.0.0.1:5060", "sip:1@127.0.0.1:5060", "sip:2@127.0.0.1:5060", "sip:3@127.0.0.1:5060", "sip:4@127.0.0.1:5060",
+					   "sip:5@127.0.0.1:5060", "sip:6@127.0.0.1:5060", "sip:7@127.0.0.1:5060", "sip:8@127.0.0.1:5060", "sip:9@127.0.0.1:5060" };
+
+	for (unsigned i = 0; i < targets; i++)
+		CHECK(!request_add_target(r, &(struct target){ .uri = str_of(uri[i]), .q = (uint16_t)(1000 - i) }));
+	request_relay(r, &(struct relay_opts){ .run = 9 }, relay_done_cb, r);
+}
+
+enum { MOST_FLYING = 4096 };
+static struct {
+	size_t     first, last;
+	struct str text[MOST_FLYING];
+	char       room[MOST_FLYING][2048];
+	bool       answered;
+} wire;
+
+/* What is sent to us is kept until it is delivered; the caller's answers are counted. */
+static void fly(const struct flow *to, struct str bytes)
+{
+	if (addr_port(&to->peer) == 5070) {
+		wire.answered |= !str_starts(bytes, STR("SIP/2.0 1"));
+		return;
+	}
+	CHECK(wire.last < MOST_FLYING && bytes.len < sizeof(wire.room[0]));
+	memcpy(wire.room[wire.last], bytes.p, bytes.len);
+	wire.text[wire.last] = str_n(wire.room[wire.last], bytes.len);
+	wire.last++;
+}
+
+TEST(targets_that_lead_back_here_end_soon_in_whatever_order_they_ring)
+{
+	static const struct { const char *name; enum ring ring; unsigned targets; size_t most; } rows[] = {
+		{ "two in parallel: each way ends where it has been", RING_PARALLEL, 2, 60 },
+		{ "ten in parallel: each gets its share of the breadth", RING_PARALLEL, 10, 60 },
+		{ "ten by q", RING_SERIAL, 10, 400 },
+		{ "ten in a hunt", RING_HUNT, 10, 400 },
+	};
+	struct flow us = { 0 };
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct ring_policy policy = { .ring = rows[i].ring, .ring_ms = 15000 };
+
+		world_begin();
+		memset(&wire, 0, sizeof(wire));
+		net_replace(fly);
+		proxy_set_ring(&policy);
+		targets = rows[i].targets;
+		w.script = script_bomb;
+		us = (struct flow){ .via = w.us, .peer = w.us->addr };
+		receive(REQUEST("INVITE", "sip:b@example.org", "<sip:b@y>", ""));
+		while (wire.first < wire.last) {
+			net_inject(wire.text[wire.first++], &us);
+			mailbox_read();
+		}
+		CHECK_ROW(wire.answered, rows[i].name);
+		if (wire.last > rows[i].most)
+			print_error("%s: %zu messages\n", rows[i].name, wire.last);
+		CHECK_ROW(wire.last <= rows[i].most, rows[i].name);
+		proxy_set_ring(NULL);
+		world_end();
+	}
+}
+
 /* --- merged requests --- */
 
 static void script_serve(struct request *r)
