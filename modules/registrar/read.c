@@ -94,14 +94,23 @@ static struct str read_agent(const struct msg *m)
 	return str_to(s, n);
 }
 
-/* All Path values as one (RFC 3327 §5.3). Kept also when the phone did not say that it knows Path: the proxies in between need it. */
+static bool is_own_path(struct str value)
+{
+	struct name_addr na;
+
+	return !name_addr_parse(value, &na) && net_is_local(na.uri.host, na.uri.port, TP_NONE);
+}
+
+/* All Path values as one (RFC 3327 §5.3). Kept also when the phone did not say that it knows Path: the proxies in between need it. This server
+ * in front is none of them: it would send to itself what it then sends on, or what comes back for ever (RFC 5393 §3). */
 static struct str read_path(struct request *r)
 {
 	struct msg_values it = msg_values(&r->msg, H_PATH);
 	struct str        value, all = STR("");
 
 	while (all.p && msg_values_next(&it, &value))
-		all = all.len ? arena_printf(&r->arena, STR_FMT ", " STR_FMT, STR_ARG(all), STR_ARG(value)) : value;
+		if (all.len || !is_own_path(value))
+			all = all.len ? arena_printf(&r->arena, STR_FMT ", " STR_FMT, STR_ARG(all), STR_ARG(value)) : value;
 	return all;
 }
 

@@ -228,6 +228,8 @@ TEST(a_register_is_read_by_the_steps_of_the_rfc)
 		{ "RFC 5626 §6: a first hop that keeps no flow", "Via: SIP/2.0/UDP 127.0.0.3;branch=z9hG4bKx\r\nSupported: outbound\r\n"
 		  "Contact: <sip:a@h>;expires=600;reg-id=2;+sip.instance=\"<urn:uuid:1>\"\r\n", 200,
 		  "sip:alice@example.org call-1 7 sip:a@h;600;1000;urn:uuid:1;0;;", NULL },
+		{ "RFC 5393 §3: this server is no hop in front of itself", "Path: <sip:127.0.0.1:5060;lr>, <sip:p1;lr>\r\nContact: <sip:a@h>\r\n", 200, 
+		  "sip:alice@example.org call-1 7 sip:a@h;1800;1000;;0;<sip:p1;lr>;", NULL },
 		{ "RFC 5626 §6: one that does", "Via: SIP/2.0/UDP 127.0.0.3;branch=z9hG4bKx\r\nSupported: outbound\r\nPath: <sip:e;lr;ob>\r\n"
 		  "Contact: <sip:a@h>;expires=600;reg-id=2;+sip.instance=\"<urn:uuid:1>\"\r\n", 200,
 		  "sip:alice@example.org call-1 7 sip:a@h;600;1000;urn:uuid:1;2;<sip:e;lr;ob>;", "\r\nRequire: outbound\r\n" },
