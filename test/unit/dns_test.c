@@ -228,14 +228,19 @@ static void serve(struct loop_fd *f, uint32_t events)
 
 /* --- the tests' world --- */
 
-static uint64_t ahead_ms;
+static uint64_t ahead_ms, still_ms;	/* still_ms: the clock stands there; 0: it runs */
 
-static uint64_t ahead_mono(void)
+static uint64_t true_ms(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 + ahead_ms;
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static uint64_t ahead_mono(void)
+{
+	return still_ms ? still_ms : true_ms() + ahead_ms;
 }
 
 static int64_t ahead_unix(void)
@@ -252,15 +257,15 @@ static struct {
 	struct dns_answer answer;
 } seen;
 
-static void up(void)
+static void up_with(uint32_t timeout_ms)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t          len = sizeof(a);
 	char               servers[64];
-	struct dns_config  cfg = { .servers = servers, .timeout_ms = 100, .tries = 2 };
+	struct dns_config  cfg = { .servers = servers, .timeout_ms = timeout_ms, .tries = 2 };
 
 	memset(&seen, 0, sizeof(seen));
-	ahead_ms = 0;
+	ahead_ms = still_ms = 0;
 	clock_replace(&ahead);
 	CHECK_INT(shm_create(16 << 20, 3), OK);
 	CHECK_INT(dns_cache_boot(), OK);
@@ -273,6 +278,11 @@ static void up(void)
 	CHECK_INT(loop_add(seen.loop, &server.f, EPOLLIN), OK);
 	snprintf(servers, sizeof(servers), "127.0.0.1:%u", ntohs(a.sin_port));
 	CHECK_INT(dns_start(seen.loop, &cfg), OK);
+}
+
+static void up(void)
+{
+	up_with(100);
 }
 
 static void down(void)
@@ -294,9 +304,9 @@ static void on_done(void *arg, enum err err, const struct dns_answer *a)
 
 static void wait_for(int done)
 {
-	uint64_t start = clock_ms();
+	uint64_t start = true_ms();
 
-	while (seen.done < done && clock_ms() < start + 3000)
+	while (seen.done < done && true_ms() < start + 10000)
 		loop_turn(seen.loop, 100);
 	CHECK_INT(seen.done, done);
 }
@@ -447,11 +457,13 @@ static uint64_t dns_objects(void)
 	return 0;
 }
 
+/* Its time stands still: what there is not is kept for five seconds, and no question is asked twice. */
 TEST(dns_cache_is_bounded)
 {
 	char name[32];
 
-	up();
+	up_with(60000);
+	still_ms = clock_ms();
 	for (int i = 0; i < 10000; i++) {
 		snprintf(name, sizeof(name), "n%d.test", i);
 		CHECK(dns_ask(str_of(name), DNS_A, on_done, NULL));
