@@ -238,14 +238,6 @@ static struct token number_token(struct lexer *l)
 }
 
 /* --- strings --- */
-/* Is this the parenthesis of $( … ) or $name( … )? */
-static bool after_dollar(const char *p, uint32_t at)
-{
-	while (is_word(p[at - 1]))	/* ends at the opening quote at the latest */
-		at--;
-	return p[at - 1] == '$';
-}
-
 /* From the opening quote at `at` to behind the closing one; 0 when the line ends first. Inside $( … ) and $name( … ) of a "…" quotes nest. Not
  * recursive, so that no input can exhaust the stack: a quote within $( … ) ends at the next of its kind. */
 static uint32_t string_end(const struct lexer *l, uint32_t at, bool nesting)
@@ -253,10 +245,13 @@ static uint32_t string_end(const struct lexer *l, uint32_t at, bool nesting)
 	const char *p = l->src->text.p;
 	char        quote = p[at], inner = '\0';
 	unsigned    depth = 0;
+	bool        in_name = false;	/* behind a $ and the name that may follow it: a parenthesis belongs to them */
 
 	for (uint32_t i = at + 1; i < l->end && p[i] != '\n'; i++) {
 		char c = p[i];
+		bool behind_name = in_name;
 
+		in_name = !inner && (c == '$' || (in_name && is_word(c)));
 		if (c == '\\')
 			i += i + 1 < l->end && p[i + 1] != '\n';
 		else if (inner)
@@ -265,7 +260,7 @@ static uint32_t string_end(const struct lexer *l, uint32_t at, bool nesting)
 			inner = c;
 		else if (!depth && c == quote)
 			return i + 1;
-		else if (nesting && quote == '"' && c == '(' && (depth || after_dollar(p, i)))
+		else if (nesting && quote == '"' && c == '(' && (depth || behind_name))
 			depth++;
 		else if (depth && c == ')')
 			depth--;

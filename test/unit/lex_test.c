@@ -59,6 +59,7 @@ static char letter(const struct token *k)
 TEST(lex_tells_tokens_apart)
 {
 	static const struct { const char *text, *kinds, *said; } rows[] = {
+		{ "f(\"\\$a(\", \"b)\")", "n(\"#\").", NULL }, { "f(\"$a(\", \"b)\")", "n(\").", NULL },
 		{ "if ($rm == \"A\") { }", "n($e\"){}.", NULL },
 		{ "# all of it\n a /* b\n */ c", "nn.", NULL },
 		{ "$sht(t => $si)", "$(n>$).", NULL },
