@@ -107,20 +107,27 @@ static bool all_const(const struct expr *e)
 	return true;
 }
 
+/* As the machine does it: a null leaves nothing. */
 static void fold_text(struct checker *c, struct expr *e)
 {
-	struct str all = STR("");
+	struct str *part = check_new(c, (e->u.list.count + 1) * sizeof(*part));
+	size_t      len = 0;
+	struct buf  all;
 
-	for (size_t i = 0; i < e->u.list.count; i++) {
-		struct str part = value_text(c->a, &e->u.list.item[i]->u.value);
+	for (size_t i = 0; part && i < e->u.list.count; i++) {
+		const struct value *v = &e->u.list.item[i]->u.value;
 
-		all = arena_printf(c->a, STR_FMT STR_FMT, STR_ARG(all), STR_ARG(part));
-		if (!all.p) {
-			c->d->no_memory = true;
-			return;
-		}
+		part[i] = v->type == T_NULL ? STR("") : value_text(c->a, v);
+		len += part[i].len;
+		c->d->no_memory |= !part[i].p;
 	}
-	become(e, value_str(all));
+	all = buf_on(arena_alloc(c->a, len ? len : 1), len);
+	c->d->no_memory |= !part || !all.p;
+	if (c->d->no_memory)
+		return;
+	for (size_t i = 0; i < e->u.list.count; i++)
+		buf_add(&all, part[i]);
+	become(e, value_str(buf_str(&all)));
 }
 
 static void fold_list(struct checker *c, struct expr *e)

@@ -164,7 +164,7 @@ static struct expr *parse_text(struct parser *p, const struct token *t)
 	}
 	if (!all.count)
 		return expr_const(p, t->span, value_str(STR("")));
-	if (all.count == 1 && all.item[0]->kind == EX_CONST) {
+	if (all.count == 1 && all.item[0]->kind == EX_CONST && all.item[0]->u.value.type == T_STR) {
 		all.item[0]->span = t->span;
 		return all.item[0];
 	}
