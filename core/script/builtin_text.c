@@ -158,12 +158,14 @@ struct subst {
 	size_t        len, cap;
 };
 
-/* Where so many more bytes go; NULL when there is none (of 0 bytes: perhaps). */
+/* Where so many more bytes go; NULL when there is no memory, and for 0 bytes. */
 static char *room(struct subst *s, size_t more)
 {
 	size_t cap = s->cap;
 	char  *p;
 
+	if (!more)
+		return NULL;
 	if (s->len + more <= s->cap)
 		return s->p + s->len;
 	while (cap < s->len + more)
