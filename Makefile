@@ -80,6 +80,27 @@ $(B)/san/test/sim: $(patsubst %.c,$(B)/obj/san/%.o,$(wildcard test/sim/*.c)) $(C
 	@echo "  $(@:$(B)/%=%)"
 	@$(CC) $(LDFLAGS_san) $(SIM_LINK) -rdynamic -o $@ $^ $(LIBS)
 
+# The fuzz targets, twice: with libFuzzer (clang), and for `make test` as programs that replay files.
+FUZZ           := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
+FUZZ_PARSERS   := $(wildcard core/msg/*.c) core/base/str.c core/base/arena.c core/base/buf.c
+FLAGS_fuzz     := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -Itest/fuzz
+LDFLAGS_fuzz   := -fsanitize=fuzzer,address,undefined
+$(B)/obj/fuzz/%: CC = clang
+$(eval $(call variant,fuzz,$(B)/obj/fuzz))
+define fuzz
+$(B)/fuzz/fuzz_$(1): $(patsubst %.c,$(B)/obj/fuzz/%.o,test/fuzz/fuzz_$(1).c $(if $(filter script machine,$(1)),$(CORE_SRC),$(FUZZ_PARSERS)))
+	@mkdir -p $$(@D)
+	@echo "  $$(@:$(B)/%=%)"
+	@clang $$(LDFLAGS_fuzz) -rdynamic -o $$@ $$^ $$(LIBS)
+$(B)/san/test/fuzz_$(1): $(patsubst %.c,$(B)/obj/san/%.o,test/fuzz/fuzz_$(1).c test/fuzz/replay.c $(CORE_SRC))
+	@mkdir -p $$(@D)
+	@echo "  $$(@:$(B)/%=%)"
+	@$$(CC) $$(LDFLAGS_san) -rdynamic -o $$@ $$^ $$(LIBS)
+endef
+$(foreach t,$(FUZZ),$(eval $(call fuzz,$(t))))
+$(B)/obj/san/test/fuzz/%.o: COMMON += -Itest/fuzz
+replay: $(FUZZ:%=$(B)/san/test/fuzz_%)
+
 unit: $(UNIT:%=$(B)/san/test/%)
 
 deps:
@@ -87,7 +108,7 @@ deps:
 run:
 	scripts/run.sh
 test: deps
-	$(MAKE) --no-print-directory -j$$(nproc) san unit $(B)/san/test/sim
+	$(MAKE) --no-print-directory -j$$(nproc) san unit replay $(B)/san/test/sim
 	test/run --shared $(SHARED)
 # The unit tests alone, a name or pattern in T: make quick T=str_test
 quick: unit
@@ -108,7 +129,7 @@ cost: $(B)/cost $(MODULES:%=$(B)/modules/%.so)
 $(B)/cost: $(CORE_SRC:%.c=$(B)/obj/rel/%.o) $(B)/obj/rel/test/bench/cost.o
 	@echo "  $(@:$(B)/%=%)"
 	@$(CC) $(LDFLAGS_rel) -rdynamic -o $@ $^ $(LIBS)
-# Each parser under libFuzzer for SECONDS, from the shared corpus.
+# Each parser, the checker and the script machine under libFuzzer for SECONDS, from the shared corpus.
 fuzz:
 	SHARED=$(SHARED) SECONDS_EACH=$(or $(SECONDS),60) scripts/fuzz.sh $(T)
 clean:
@@ -132,11 +153,11 @@ help:
 	@echo 'make check      floors, headers, warnings under gcc and clang, cppcheck'
 	@echo 'make bench      the benchmark kit'
 	@echo 'make cost       instructions a call under valgrind; T="register" for some flows'
-	@echo 'make fuzz       every parser under libFuzzer; SECONDS=60 each, T="message uri" for some'
+	@echo 'make fuzz       every parser, the checker and the script machine under libFuzzer; SECONDS=60 each, T="message uri" for some'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean      removes build/'
 	@echo 'make deps       the Debian packages this needs'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
-.PHONY: all rel san unit deps run test quick sim sim-mutants check bench cost fuzz clean install help
+.PHONY: all rel san unit replay deps run test quick sim sim-mutants check bench cost fuzz clean install help
 .SECONDARY:

@@ -1,10 +1,11 @@
 #pragma once
 /* One target a file; scripts/fuzz.sh builds and runs them. A broken promise is a trap, so that the fuzzer sees it. */
 #include <stdint.h>
+#include <stdio.h>
 
 #include "msg/msg.h"
 
-#define EXPECT(x) ((x) ? (void)0 : __builtin_trap())
+#define EXPECT(x) ((x) ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x), __builtin_trap()))
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,24 @@
-/* The routing language: no text crashes the lexer, the parser or the checker; what passes the checker is resolved; places lie within the file. */
+/* The routing language: no text crashes the lexer, the parser or the checker; what is parsed can be printed and parsed to the same again; what passes
+ * the checker is resolved; places lie within the file. */
+#include "../unit/script_print.h"
+#include "../unit/script_same.h"
 #include "../unit/script_world.h"
 #include "fuzz.h"
+
+enum { ROOM = 1 << 20 };
+static char room[ROOM], room2[ROOM];
+
+static void expect_round(const struct program *p)
+{
+	struct buf      out = buf_on(room, ROOM), out2 = buf_on(room2, ROOM);
+	struct program *again = program_new();
+
+	print_program(p, &out);
+	EXPECT(again && buf_ok(&out) && program_parse(again, STR("again"), buf_str(&out)) && same_program(p, again));
+	print_program(again, &out2);
+	EXPECT(str_eq(buf_str(&out), buf_str(&out2)));
+	program_free(again);
+}
 
 static void expect_resolved(const struct program *p)
 {
@@ -25,6 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	p = program_new();
 	EXPECT(p);
 	parsed = program_parse(p, STR("fuzz"), text);
+	if (parsed)
+		expect_round(p);
 	if (check_program(p, &env) && parsed)
 		expect_resolved(p);
 	for (const struct diag *g = p->diags.first; g; g = g->next)

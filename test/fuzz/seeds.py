@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Seeds of one fuzz target from the shared corpus: seeds.py TARGET CORPUS OUT. Messages as they are; for the parsers of
-single values, what stands in those fields of all messages."""
+single values, what stands in those fields of all messages. For the machine: bytes to make programs of."""
 import hashlib
 import os
+import random
 import re
 import sys
 
@@ -22,9 +23,14 @@ def messages(corpus):
                     yield f.read()
 
 
+def dice(count=64):
+    r = random.Random(1)
+    return [b"\x80" + r.randbytes(20 << i % 6) for i in range(count)]
+
+
 def main():
     target, corpus, out = sys.argv[1:]
-    for data in messages(corpus):
+    for data in dice() if target == "machine" else messages(corpus):
         if target in FIELDS:
             pieces = [p.strip() for p in re.findall(FIELDS[target], data)]
         elif target == "frame":
