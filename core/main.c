@@ -156,23 +156,15 @@ static unsigned cores(void)
 	return n < SETTINGS_MOST_WORKERS ? n : SETTINGS_MOST_WORKERS;
 }
 
-/* "udp:HOST:PORT", "tcp:HOST", with [ ] around an IPv6 address */
 static enum err listen_one(struct str text, char *why)
 {
-	struct str rest = text, transport = str_take_until(&rest, ':'), host = rest;
-	ptrdiff_t  bracket = str_find(rest, ']'), colon = str_find(str_from(rest, bracket > 0 ? (size_t)bracket : 0), ':');
-	uint32_t   port = 5060;
-	enum err   err;
+	struct listen_text l;
+	enum err           err = settings_listen(text, &l, why, WHY_BYTES);
 
-	if (colon >= 0) {
-		host = str_to(rest, (size_t)(colon + (bracket > 0 ? bracket : 0)));
-		if (!str_u32(str_from(rest, host.len + 1), &port) || port == 0 || port > 65535) {
-			snprintf(why, WHY_BYTES, "listen " STR_FMT ": the port is a number from 1 to 65535", STR_ARG(text));
-			return ERR_SYNTAX;
-		}
-	}
-	err = net_listen(transport, host, (uint16_t)port, settings.advertise, server.plan.workers, why, WHY_BYTES);
-	if (err == ERR_UNSUPPORTED && transport_of(transport) != TP_NONE) {
+	if (err)
+		return err;
+	err = net_listen(l.transport, l.host, l.port, settings.advertise, server.plan.workers, why, WHY_BYTES);
+	if (err == ERR_UNSUPPORTED && transport_of(l.transport) != TP_NONE) {
 		log_warn(NULL, "not listening: this version speaks UDP and TCP only listen=" STR_FMT, STR_ARG(text));
 		return OK;
 	}

@@ -11,7 +11,7 @@
 /* Fetched once: EVP_md5() looks its provider up again at every use in OpenSSL 3. */
 static struct {
 	EVP_MD_CTX *ctx;
-	EVP_MD     *md5, *sha256;
+	EVP_MD     *md5, *sha256, *any[DIGESTS];
 } lib;
 
 static EVP_MD *fetch(EVP_MD **kept, const char *name)
@@ -59,6 +59,59 @@ enum err sha256_hex(const struct str *part, size_t n, char out[SHA256_HEX])
 
 	if (!err)
 		to_hex(out, raw, sizeof(raw));
+	return err;
+}
+
+/* --- by algorithm --- */
+
+/* Bytes of the digest, and of the blocks it works on (RFC 1321, FIPS 180-4 figure 1). */
+static const struct {
+	const char *name;
+	size_t      bytes, block;
+} digests[DIGESTS] = {
+	[DIGEST_MD5] = { "MD5", 16, 64 }, [DIGEST_SHA1] = { "SHA1", 20, 64 }, [DIGEST_SHA256] = { "SHA256", 32, 64 }, [DIGEST_SHA512] = { "SHA512", 64, 128 },
+};
+
+size_t digest_bytes(enum digest_kind d)
+{
+	return digests[d].bytes;
+}
+
+enum err digest_hex(enum digest_kind d, const struct str *part, size_t n, char out[DIGEST_MOST_HEX])
+{
+	unsigned char raw[DIGEST_MOST_BYTES];
+	enum err      err = digest(fetch(&lib.any[d], digests[d].name), part, n, raw);
+
+	if (!err)
+		to_hex(out, raw, digests[d].bytes);
+	return err;
+}
+
+enum err hmac_hex(enum digest_kind d, struct str key, struct str text, char out[DIGEST_MOST_HEX])
+{
+	enum { MOST_BLOCK = 128 };
+	EVP_MD       *md = fetch(&lib.any[d], digests[d].name);
+	size_t        block = digests[d].block;
+	unsigned char k[MOST_BLOCK] = { 0 }, ipad[MOST_BLOCK], opad[MOST_BLOCK], raw[DIGEST_MOST_BYTES];
+	enum err      err = OK;
+
+	if (key.len > block)
+		err = digest(md, &key, 1, k);
+	else if (key.len)
+		memcpy(k, key.p, key.len);
+	for (size_t i = 0; i < block; i++) {
+		ipad[i] = k[i] ^ 0x36;
+		opad[i] = k[i] ^ 0x5c;
+	}
+	if (!err)
+		err = digest(md, (struct str[]){ { (char *)ipad, block }, text }, 2, raw);
+	if (!err)
+		err = digest(md, (struct str[]){ { (char *)opad, block }, { (char *)raw, digests[d].bytes } }, 2, raw);
+	if (!err)
+		to_hex(out, raw, digests[d].bytes);
+	crypto_wipe(k, sizeof(k));
+	crypto_wipe(ipad, sizeof(ipad));
+	crypto_wipe(opad, sizeof(opad));
 	return err;
 }
 

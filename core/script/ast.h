@@ -153,6 +153,7 @@ struct stmt {
 	struct stmt   *body, *other;	/* ST_BLOCK: body is the first statement */
 	struct local  *local;
 	unsigned       loop_slot;	/* checked */
+	bool           part;		/* ST_ASSIGN of a uri's part: the value is a call of part(target, name, value) */
 };
 
 /* --- declarations --- */

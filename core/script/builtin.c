@@ -58,6 +58,11 @@ static enum verdict fn_has_totag(struct call *c)
 	return V_OK;
 }
 
+static enum verdict fn_type(struct call *c)
+{
+	return give(c, value_str(str_of(vtype_name(c->argv[0].type))));
+}
+
 static enum verdict fn_record_route(struct call *c)
 {
 	c->req->record_route = true;
@@ -246,6 +251,10 @@ static const struct mod_arg text_part[] = {
 	{ "text", T_STR }, { "from", T_INT }, { "count", T_INT, .optional = true, .min = 0, .max = INT32_MAX }, { 0 },
 };
 static const struct mod_arg text_by[] = { { "text", T_STR }, { "separator", T_STR }, { 0 } };
+static const struct mod_arg text_part_of[] = { { "text", T_STR }, { "part", T_STR }, { 0 } };
+static const struct mod_arg text_replace[] = { { "text", T_STR }, { "what", T_STR }, { "with", T_STR }, { 0 } };
+static const struct mod_arg hmac_args[] = { { "text", T_STR }, { "key", T_STR }, { "algorithm", T_STR, .preset = "\"sha256\"", .choices = digest_names }, { 0 } };
+static const struct mod_arg uri_part[] = { { "uri", T_URI }, { "name", T_STR, .choices = uri_part_names }, { "value", T_ANY }, { 0 } };
 static const struct mod_arg text_pattern[] = { { "text", T_STR }, { "pattern", T_REGEX }, { 0 } };
 static const struct mod_arg list_self[] = { { "list", T_LIST }, { 0 } };
 static const struct mod_arg list_part[] = {
@@ -257,9 +266,11 @@ static const struct mod_arg two_numbers[] = { { "a", T_INT }, { "b", T_INT }, { 
 static const struct mod_arg one_number[] = { { "number", T_INT }, { 0 } };
 static const struct mod_arg below_args[] = { { "below", T_INT, .min = 1, .max = UINT32_MAX }, { 0 } };
 static const struct mod_arg any_value[] = { { "value", T_ANY }, { 0 } };
-static const struct mod_arg zone_args[] = { { "zone", T_STR, .optional = true, .literal = zone_ok }, { 0 } };
-static const struct mod_arg date_args[] = { { "form", T_STR, .preset = "\"%Y-%m-%d %H:%M:%S\"" }, { "zone", T_STR, .optional = true, .literal = zone_ok }, { 0 } };
-static const struct mod_arg range_args[] = { { "range", T_STR, .literal = time_range_ok }, { "zone", T_STR, .optional = true, .literal = zone_ok }, { 0 } };
+static const struct mod_arg weekday_args[] = { { "zone", T_STR, .optional = true, .literal = zone_ok }, { "at", T_INT, .optional = true }, { 0 } };
+static const struct mod_arg date_args[] = { { "form", T_STR, .preset = "\"%Y-%m-%d %H:%M:%S\"" }, { "zone", T_STR, .optional = true, .literal = zone_ok },
+					  { "at", T_INT, .optional = true }, { 0 } };
+static const struct mod_arg range_args[] = { { "range", T_STR, .literal = time_range_ok }, { "zone", T_STR, .optional = true, .literal = zone_ok },
+					   { "at", T_INT, .optional = true }, { 0 } };
 
 enum {
 	IN_MESSAGE = IN_REQUEST | IN_DIALOG | IN_BRANCH | IN_REPLY,
@@ -296,6 +307,7 @@ const struct mod_func core_funcs[] = {
 	{ "uri", fn_uri, text_self, T_URI, .nullable = true, .where = IN_ANY, .help = "the text as a uri, null where it is none; its fields: u.scheme, u.user, u.host, u.port …" },
 	{ "param", fn_param, text_name, T_STR, .nullable = true, .where = IN_ANY, .flags = F_METHOD, .help = "a parameter of the uri; empty where it has no value, null where it is not there" },
 	{ "with", fn_with, uri_parts, T_URI, .where = IN_ANY, .flags = F_METHOD, .help = "the uri with other parts: $ru.with(host = \"a.example\", port = 5070)" },
+	{ "part", fn_part, uri_part, T_URI, .where = IN_ANY, .flags = F_METHOD, .help = "the uri with that part changed, null takes it out; `$ru.port = 5070;` is short for it" },
 	{ "strip", fn_strip, text_chars, T_STR, .where = IN_ANY, .flags = SAME, .help = "without its first characters; of a uri: those of its user" },
 	{ "strip_tail", fn_strip_tail, text_chars, T_STR, .where = IN_ANY, .flags = SAME, .help = "without its last characters; of a uri: those of its user" },
 	{ "prefix", fn_prefix, text_with, T_STR, .where = IN_ANY, .flags = SAME, .help = "with that in front; of a uri: in front of its user" },
@@ -309,6 +321,8 @@ const struct mod_func core_funcs[] = {
 	{ "starts", fn_starts, text_with, T_BOOL, .where = IN_ANY, .flags = F_METHOD, .help = "does it begin with that?" },
 	{ "ends", fn_ends, text_with, T_BOOL, .where = IN_ANY, .flags = F_METHOD, .help = "does it end with that?" },
 	{ "substr", fn_substr, text_part, T_STR, .where = IN_ANY, .flags = F_METHOD, .help = "from a place (from 0; negative: from the end), so many bytes or all that follow" },
+	{ "find", fn_find, text_part_of, T_INT, .nullable = true, .where = IN_ANY, .flags = F_METHOD, .help = "where that text stands in it (from 0), null where it does not" },
+	{ "replace", fn_replace, text_replace, T_STR, .where = IN_ANY, .flags = SAME, .help = "with every occurrence of a text replaced by another; subst() does it by regular expression" },
 	{ "split", fn_split, text_by, T_LIST, .where = IN_ANY, .flags = F_METHOD, .help = "the pieces between the separators; none of an empty text", .item = T_STR },
 	{ "int", fn_int, text_self, T_INT, .nullable = true, .where = IN_ANY, .flags = F_METHOD, .help = "the number it spells, null where it spells none" },
 	{ "ip", fn_ip, text_self, T_IP, .nullable = true, .where = IN_ANY, .flags = F_METHOD, .help = "the address it spells, null where it spells none" },
@@ -322,6 +336,9 @@ const struct mod_func core_funcs[] = {
 	{ "slice", fn_slice, list_part, T_LIST, .where = IN_ANY, .flags = F_METHOD, .help = "from a place (from 0), so many elements or all that follow" },
 	{ "append", fn_append, list_item, T_LIST, .where = IN_ANY, .flags = F_METHOD, .help = "a list with one more element" },
 	{ "reverse", fn_reverse, list_self, T_LIST, .where = IN_ANY, .flags = F_METHOD, .help = "the other way round" },
+	{ "sort", fn_sort, list_self, T_LIST, .where = IN_ANY, .flags = F_METHOD, .help = "in order: numbers by size, texts by their bytes" },
+	{ "unique", fn_unique, list_self, T_LIST, .where = IN_ANY, .flags = F_METHOD, .help = "each element once" },
+	{ "shuffle", fn_shuffle, list_self, T_LIST, .where = IN_ANY, .flags = F_METHOD, .help = "in an order that chance decides, for spreading load" },
 	{ "join", fn_join, list_by, T_STR, .where = IN_ANY, .flags = F_METHOD, .help = "its elements as text, with the separator between them" },
 	{ "min", fn_min, two_numbers, T_INT, .where = IN_ANY, .help = "the smaller of two numbers" },
 	{ "max", fn_max, two_numbers, T_INT, .where = IN_ANY, .help = "the larger of two numbers" },
@@ -329,12 +346,16 @@ const struct mod_func core_funcs[] = {
 	{ "random", fn_random, below_args, T_INT, .where = IN_ANY, .help = "a number from 0 to one less than that; cannot be guessed" },
 	/* time */
 	{ "now", fn_now, NULL, T_INT, .where = IN_ANY, .help = "seconds since 1970" },
-	{ "weekday", fn_weekday, zone_args, T_STR, .where = IN_ANY, .help = "Mon, Tue, Wed, Thu, Fri, Sat or Sun, in that zone (\"Europe/Berlin\") or the system's" },
-	{ "date", fn_date, date_args, T_STR, .where = IN_ANY, .help = "now, as strftime(3) writes it" },
-	{ "time_in", fn_time_in, range_args, T_BOOL, .where = IN_ANY, .help = "is it one of these times: \"Mon-Fri 08:00-18:00, Sat 09:00-12:00\"?" },
+	{ "weekday", fn_weekday, weekday_args, T_STR, .where = IN_ANY, .help = "Mon, Tue, Wed, Thu, Fri, Sat or Sun, in that zone (\"Europe/Berlin\") or the system's; now, or at that second since 1970" },
+	{ "date", fn_date, date_args, T_STR, .where = IN_ANY, .help = "now, or that second since 1970, as strftime(3) writes it" },
+	{ "time_in", fn_time_in, range_args, T_BOOL, .where = IN_ANY,
+	  .help = "is it one of these times: \"Mon-Fri 08:00-18:00, Sat 09:00-12:00, 12-24..12-26, 2027-05-01 22:00-06:00\"? What goes over midnight belongs to the day it begins on" },
 	/* digests, encodings, JSON */
 	{ "md5", fn_md5, text_self, T_STR, .where = IN_ANY, .help = "digest in hexadecimal" },
 	{ "sha256", fn_sha256, text_self, T_STR, .where = IN_ANY, .help = "digest in hexadecimal" },
+	{ "sha1", fn_sha1, text_self, T_STR, .where = IN_ANY, .help = "digest in hexadecimal" },
+	{ "sha512", fn_sha512, text_self, T_STR, .where = IN_ANY, .help = "digest in hexadecimal" },
+	{ "hmac", fn_hmac, hmac_args, T_STR, .where = IN_ANY, .help = "keyed digest of the text (RFC 2104) in hexadecimal; algorithm: md5, sha1, sha256 or sha512" },
 	{ "hash", fn_hash, text_self, T_INT, .where = IN_ANY, .help = "a number that is always the same for the same text, for spreading load: hash($ci) % 4" },
 	{ "base64_encode", fn_base64_encode, text_self, T_STR, .where = IN_ANY, .help = "in base64" },
 	{ "base64_decode", fn_base64_decode, text_self, T_STR, .nullable = true, .where = IN_ANY, .help = "from base64, null where it is none" },
@@ -342,6 +363,7 @@ const struct mod_func core_funcs[] = {
 	{ "hex_decode", fn_hex_decode, text_self, T_STR, .nullable = true, .where = IN_ANY, .help = "from hexadecimal, null where it is none" },
 	{ "url_encode", fn_url_encode, text_self, T_STR, .where = IN_ANY, .help = "as a part of a URL (%HH)" },
 	{ "url_decode", fn_url_decode, text_self, T_STR, .nullable = true, .where = IN_ANY, .help = "the other way, null where a % is not followed by two digits" },
+	{ "type", fn_type, any_value, T_STR, .where = IN_ANY, .help = "the name of its type: null, bool, int, string …" },
 	{ "record", fn_record, NULL, T_RECORD, .where = IN_ANY, .flags = F_KEYS, .help = "a record of the fields given: record(user = $fU, code = 486)" },
 	{ "json_read", fn_json_read, text_self, T_ANY, .nullable = true, .where = IN_ANY, .help = "what a JSON text says, null where it is none: j.name, j[\"any name\"], j[0]" },
 	{ "json_write", fn_json_write, any_value, T_STR, .where = IN_ANY, .help = "the value as JSON" },

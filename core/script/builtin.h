@@ -53,6 +53,8 @@ enum verdict fn_prefix(struct call *c);
 enum verdict fn_e164(struct call *c);
 enum verdict fn_param(struct call *c);
 enum verdict fn_with(struct call *c);
+enum verdict fn_part(struct call *c);
+extern const char *const uri_part_names[];
 enum verdict fn_uri(struct call *c);
 /* builtin_text.c */
 enum verdict fn_lower(struct call *c);
@@ -66,6 +68,8 @@ enum verdict fn_split(struct call *c);
 enum verdict fn_int(struct call *c);
 enum verdict fn_ip(struct call *c);
 enum verdict fn_match(struct call *c);
+enum verdict fn_find(struct call *c);
+enum verdict fn_replace(struct call *c);
 enum verdict fn_subst(struct call *c);
 /* builtin_list.c */
 enum verdict fn_count_items(struct call *c);
@@ -74,6 +78,9 @@ enum verdict fn_last(struct call *c);
 enum verdict fn_slice(struct call *c);
 enum verdict fn_append(struct call *c);
 enum verdict fn_reverse(struct call *c);
+enum verdict fn_sort(struct call *c);
+enum verdict fn_unique(struct call *c);
+enum verdict fn_shuffle(struct call *c);
 enum verdict fn_join(struct call *c);
 enum verdict fn_min(struct call *c);
 enum verdict fn_max(struct call *c);
@@ -82,6 +89,10 @@ enum verdict fn_random(struct call *c);
 /* builtin_code.c */
 enum verdict fn_md5(struct call *c);
 enum verdict fn_sha256(struct call *c);
+enum verdict fn_sha1(struct call *c);
+enum verdict fn_sha512(struct call *c);
+enum verdict fn_hmac(struct call *c);
+extern const char *const digest_names[];
 enum verdict fn_hash(struct call *c);
 enum verdict fn_base64_encode(struct call *c);
 enum verdict fn_base64_decode(struct call *c);

@@ -115,7 +115,7 @@ static void sdp_read(struct str body, struct sdp *s)
 		value = str_trim(value);
 		if (!str_take_u32(&value, &s->port))
 			s->port = 0;
-		take_word(&value);	/* what may follow the port: /2 */
+		(void)str_take_until(&value, ' ');	/* what may follow the port: /2 */
 		take_word(&value);	/* RTP/AVP */
 		s->formats = str_trim(value);
 	}

@@ -23,6 +23,43 @@ enum verdict fn_sha256(struct call *c)
 	return give_text(c, arena_dup(c->c->arena, str_n(hex, sizeof(hex))));
 }
 
+static enum verdict hashed(struct call *c, enum digest_kind d)
+{
+	char hex[DIGEST_MOST_HEX];
+
+	if (digest_hex(d, &c->argv[0].u.s, 1, hex)) {
+		log_error(c->c, "the system's library refuses this digest");
+		return V_ERROR;
+	}
+	return give_text(c, arena_dup(c->c->arena, str_n(hex, 2 * digest_bytes(d))));
+}
+
+enum verdict fn_sha1(struct call *c)
+{
+	return hashed(c, DIGEST_SHA1);
+}
+
+enum verdict fn_sha512(struct call *c)
+{
+	return hashed(c, DIGEST_SHA512);
+}
+
+const char *const digest_names[] = { "md5", "sha1", "sha256", "sha512", NULL };	/* in the order of enum digest_kind */
+
+enum verdict fn_hmac(struct call *c)
+{
+	char        hex[DIGEST_MOST_HEX];
+	enum digest_kind d = 0;
+
+	while (digest_names[d] && !str_is(c->argv[2].u.s, digest_names[d]))
+		d++;
+	if (!digest_names[d] || hmac_hex(d, c->argv[1].u.s, c->argv[0].u.s, hex)) {
+		log_error(c->c, "hmac(): no algorithm \"" STR_FMT "\"", STR_ARG(c->argv[2].u.s));
+		return V_ERROR;
+	}
+	return give_text(c, arena_dup(c->c->arena, str_n(hex, 2 * digest_bytes(d))));
+}
+
 /* The same text gives the same number in every process, on every machine and after every restart: for spreading load. */
 enum verdict fn_hash(struct call *c)
 {

@@ -1,4 +1,6 @@
 /* Lists and numbers. */
+#include <stdlib.h>
+
 #include "base/random.h"
 #include "script/builtin.h"
 
@@ -67,6 +69,85 @@ enum verdict fn_reverse(struct call *c)
 		return V_ERROR;
 	for (size_t i = 0; i < n; i++)
 		v[i] = self(c)->v[n - 1 - i];
+	return make_list(c->c->arena, v, n, &c->result) ? V_ERROR : V_OK;
+}
+
+/* Numbers by size, all else by its text; what is of another kind stands behind. */
+static int by_value(const void *pa, const void *pb)
+{
+	const struct value *a = pa, *b = pb;
+	bool                text = a->type == T_STR || a->type == T_URI;
+	int                 by;
+
+	if (a->type != b->type)
+		return (int)a->type - (int)b->type;
+	if (!text)
+		return (a->u.i > b->u.i) - (a->u.i < b->u.i);
+	by = memcmp(a->u.s.p, b->u.s.p, a->u.s.len < b->u.s.len ? a->u.s.len : b->u.s.len);
+	return by ? by : (a->u.s.len > b->u.s.len) - (a->u.s.len < b->u.s.len);
+}
+
+static bool has_order(const struct value *v)
+{
+	return v->type == T_INT || v->type == T_DURATION || v->type == T_SIZE || ((v->type == T_STR || v->type == T_URI) && v->u.s.p);
+}
+
+enum verdict fn_sort(struct call *c)
+{
+	size_t        n = self(c)->count;
+	struct value *v = arena_alloc(c->c->arena, (n + 1) * sizeof(*v));
+
+	if (!v)
+		return V_ERROR;
+	for (size_t i = 0; i < n; i++) {
+		v[i] = self(c)->v[i];
+		if (!has_order(&v[i])) {
+			log_error(c->c, "sort(): there is no order among values of type %s", vtype_name(v[i].type));
+			return V_ERROR;
+		}
+	}
+	qsort(v, n, sizeof(*v), by_value);
+	return make_list(c->c->arena, v, n, &c->result) ? V_ERROR : V_OK;
+}
+
+static bool among(const struct value *v, size_t n, const struct value *x)
+{
+	for (size_t i = 0; i < n; i++)
+		if (value_eq(&v[i], x))
+			return true;
+	return false;
+}
+
+enum verdict fn_unique(struct call *c)
+{
+	size_t        n = 0;
+	struct value *v = arena_alloc(c->c->arena, (self(c)->count + 1) * sizeof(*v));
+
+	if (!v)
+		return V_ERROR;
+	for (size_t i = 0; i < self(c)->count; i++)
+		if (!among(v, n, &self(c)->v[i]))
+			v[n++] = self(c)->v[i];
+	return make_list(c->c->arena, v, n, &c->result) ? V_ERROR : V_OK;
+}
+
+/* Each order is as likely (Fisher and Yates). */
+enum verdict fn_shuffle(struct call *c)
+{
+	size_t        n = self(c)->count;
+	struct value *v = arena_alloc(c->c->arena, (n + 1) * sizeof(*v));
+
+	if (!v)
+		return V_ERROR;
+	if (n)
+		memcpy(v, self(c)->v, n * sizeof(*v));
+	for (size_t i = n; i > 1; i--) {
+		size_t       k = random_below((uint32_t)i);
+		struct value kept = v[i - 1];
+
+		v[i - 1] = v[k];
+		v[k] = kept;
+	}
 	return make_list(c->c->arena, v, n, &c->result) ? V_ERROR : V_OK;
 }
 

@@ -116,20 +116,39 @@ enum verdict fn_ip(struct call *c)
 	return give(c, addr_parse(c->argv[0].u.s, 0, ip) ? V_NULL : (struct value){ .type = T_IP, .u.ip = ip });
 }
 
+static enum verdict gave_up(struct call *c)
+{
+	struct str pattern = regex_source(c->argv[1].u.regex);
+
+	log_error(c->c, REGEX_GAVE_UP " pattern=\"" STR_FMT "\" bytes=%zu", STR_ARG(pattern), c->argv[0].u.s.len);
+	return V_ERROR;
+}
+
 /* The whole match, then its groups; null where there is none. */
 enum verdict fn_match(struct call *c)
 {
 	struct str    group[MOST_GROUPS];
-	unsigned      n = regex_match(c->argv[1].u.regex, c->argv[0].u.s, group, MOST_GROUPS);
-	struct value *v = arena_alloc(c->c->arena, (n + 1) * sizeof(*v));
+	int           n = regex_match(c->argv[1].u.regex, c->argv[0].u.s, group, MOST_GROUPS);
+	struct value *v;
 
+	if (n < 0)
+		return gave_up(c);
+	v = arena_alloc(c->c->arena, ((size_t)n + 1) * sizeof(*v));
 	if (!v)
 		return V_ERROR;
 	if (!n)
 		return give(c, V_NULL);
-	for (unsigned i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 		v[i] = value_str(group[i].len ? group[i] : STR(""));
-	return make_list(c->c->arena, v, n, &c->result) ? V_ERROR : V_OK;
+	return make_list(c->c->arena, v, (size_t)n, &c->result) ? V_ERROR : V_OK;
+}
+
+/* Where that text stands in it, from 0. */
+enum verdict fn_find(struct call *c)
+{
+	ptrdiff_t at = str_find_str(c->argv[0].u.s, c->argv[1].u.s);
+
+	return give(c, at < 0 ? V_NULL : value_int(at));
 }
 
 /* --- subst --- */
@@ -204,6 +223,19 @@ static bool put_replacement(struct subst *s, struct str with, const struct str *
 	return true;
 }
 
+/* Every occurrence, taken as it stands. */
+enum verdict fn_replace(struct call *c)
+{
+	struct str   rest = c->argv[0].u.s, what = c->argv[1].u.s, with = c->argv[2].u.s;
+	struct subst s = { .arena = c->c->arena };
+	bool         ok = true;
+
+	for (ptrdiff_t at; ok && what.len && (at = str_find_str(rest, what)) >= 0; rest = str_from(rest, (size_t)at + what.len))
+		ok = put(&s, str_to(rest, (size_t)at)) && put(&s, with);
+	ok = ok && put(&s, rest);
+	return ok ? give(c, (struct value){ .type = c->argv[0].type, .u.s = s.len ? str_n(s.p, s.len) : STR("") }) : V_ERROR;
+}
+
 /* An empty match stands before a character, which is taken as it is, or no end would come. */
 enum verdict fn_subst(struct call *c)
 {
@@ -211,17 +243,19 @@ enum verdict fn_subst(struct call *c)
 	struct subst s = { .arena = c->c->arena };
 	bool         all = c->argv[3].u.b, ok = true;
 	size_t       at = 0;
-	unsigned     n;
+	int          n;
 
 	for (unsigned times = 0; ok && at <= text.len && times < (all ? MOST_SUBST : 1); times++) {
 		size_t start, past;
 
 		n = regex_match_from(c->argv[1].u.regex, text, at, group, COUNT_OF(group));
+		if (n < 0)
+			return gave_up(c);
 		if (!n)
 			break;
 		start = group[0].p ? (size_t)(group[0].p - text.p) : at;
 		past = start + group[0].len;
-		ok = put(&s, str_n(text.p + at, start - at)) && put_replacement(&s, with, group, n);
+		ok = put(&s, str_n(text.p + at, start - at)) && put_replacement(&s, with, group, (unsigned)n);
 		if (ok && !group[0].len && past < text.len)
 			ok = put(&s, str_n(text.p + past++, 1));
 		else if (!group[0].len)

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "script/builtin.h"
 
-enum { ZONE_ROOM = 64, MINUTES_A_DAY = 24 * 60, ZONE_ARG = 1 };
+enum { ZONE_ROOM = 64, MINUTES_A_DAY = 24 * 60, ZONE_ARG = 1, AT_ARG = 2 };
 #define ZONE_FOLDER "/usr/share/zoneinfo/"
 
 static struct {
@@ -49,11 +49,11 @@ static void zone_set(struct str zone)
 	tzset();
 }
 
-/* Now, in the zone of an optional argument. False, logged: there is no such zone. */
-static bool local_time(struct call *c, const struct value *zone, struct tm *out)
+/* Now, or at that second since 1970, in the zone of an optional argument. False, logged: there is no such zone. */
+static bool local_time(struct call *c, const struct value *zone, const struct value *at, struct tm *out)
 {
 	struct str name = text_or_none(zone);
-	time_t     t = (time_t)clock_unix();
+	time_t     t = (time_t)(at->type == T_INT ? at->u.i : clock_unix());
 	char       why[160];
 
 	if (name.len && !zone_ok(name, why, sizeof(why))) {
@@ -73,7 +73,7 @@ enum verdict fn_weekday(struct call *c)
 {
 	struct tm tm;
 
-	return local_time(c, &c->argv[0], &tm) ? give(c, value_str(str_of(days[tm.tm_wday]))) : V_ERROR;
+	return local_time(c, &c->argv[0], &c->argv[1], &tm) ? give(c, value_str(str_of(days[tm.tm_wday]))) : V_ERROR;
 }
 
 enum verdict fn_date(struct call *c)
@@ -83,7 +83,7 @@ enum verdict fn_date(struct call *c)
 	size_t     n;
 	struct str text = c->argv[0].u.s;
 
-	if (!str_cstr(text, form, sizeof(form)) || !local_time(c, &c->argv[ZONE_ARG], &tm)) {
+	if (!str_cstr(text, form, sizeof(form)) || !local_time(c, &c->argv[ZONE_ARG], &c->argv[AT_ARG], &tm)) {
 		log_error(c->c, "date(): the form is too long, or there is no such zone");
 		return V_ERROR;
 	}
@@ -95,10 +95,11 @@ enum verdict fn_date(struct call *c)
 	return give_text(c, arena_dup(c->c->arena, str_n(room, n)));
 }
 
-/* --- ranges: "Mon-Fri 08:00-18:00, Sat 09:00-12:00, Sun" --- */
+/* --- ranges: "Mon-Fri 08:00-18:00, Sat 09:00-12:00, 12-24..12-26, 2027-05-01" --- */
 
 struct range {
 	unsigned days;	/* a bit each, Sunday lowest */
+	uint32_t first, last;	/* dates as numbers, 20270501, or 1224 of every year; 0: any */
 	int      from, to;	/* minutes of the day; to <= from: over midnight */
 };
 
@@ -140,6 +141,45 @@ static bool take_clock(struct str *rest, int *minutes)
 	return true;
 }
 
+/* 2027-05-01 or 05-01 */
+static bool take_date(struct str *rest, uint32_t *out)
+{
+	uint32_t a, b, c;
+
+	if (!str_take_u32(rest, &a) || !str_take_ch(rest, '-') || !str_take_u32(rest, &b))
+		return false;
+	*out = a * 100 + b;
+	if (str_take_ch(rest, '-')) {
+		if (!str_take_u32(rest, &c) || a < 1970 || a > 9999)
+			return false;
+		*out = *out * 100 + c;
+		a = b;
+		b = c;
+	}
+	return a >= 1 && a <= 12 && b >= 1 && b <= 31;
+}
+
+/* A date, or two with .. between them, both with the year or both without. */
+static bool take_dates(struct str *rest, struct range *out)
+{
+	if (!take_date(rest, &out->first))
+		return false;
+	out->last = out->first;
+	if (!str_starts(*rest, STR("..")))
+		return true;
+	*rest = str_from(*rest, 2);
+	return take_date(rest, &out->last) && (out->first > 9999) == (out->last > 9999) && (out->first < 9999 || out->first <= out->last);
+}
+
+/* 08:00, and not 12-24? */
+static bool begins_clock(struct str s)
+{
+	struct str rest = s;
+	uint32_t   n;
+
+	return str_take_u32(&rest, &n) && str_take_ch(&rest, ':');
+}
+
 static bool read_range(struct str text, struct range *out)
 {
 	struct str rest = str_trim(text);
@@ -147,7 +187,7 @@ static bool read_range(struct str text, struct range *out)
 	*out = (struct range){ .days = 127, .to = MINUTES_A_DAY };
 	if (!rest.len)
 		return false;
-	if (!ch_digit(rest.p[0]) && !take_days(&rest, &out->days))
+	if (ch_digit(rest.p[0]) ? !begins_clock(rest) && !take_dates(&rest, out) : !take_days(&rest, &out->days))
 		return false;
 	rest = str_trim(rest);
 	if (!rest.len)
@@ -163,17 +203,40 @@ bool time_range_ok(struct str text, char *why, size_t cap)
 	do {
 		one = str_take_until(&rest, ',');
 		if (!read_range(one, &r)) {
-			snprintf(why, cap, "`" STR_FMT "` is no time range: they are like \"Mon-Fri 08:00-18:00, Sat\"", STR_ARG(str_to(str_trim(one), 60)));
+			snprintf(why, cap, "`" STR_FMT "` is no time range: they are like \"Mon-Fri 08:00-18:00, Sat, 12-24..12-26\"", STR_ARG(str_to(str_trim(one), 60)));
 			return false;
 		}
 	} while (rest.len);
 	return true;
 }
 
-/* Over midnight the hours after it belong to the day before. */
-static bool within(const struct range *r, int day, int minute)
+/* Without a year the end may be the next one's: 12-24..01-06. */
+static bool on_date(const struct range *r, const struct tm *tm)
 {
-	bool today = r->days >> day & 1, yesterday = r->days >> (day + 6) % 7 & 1;
+	uint32_t date = (uint32_t)(tm->tm_mon + 1) * 100 + (uint32_t)tm->tm_mday;
+
+	if (!r->first)
+		return true;
+	if (r->first > 9999)
+		date += (uint32_t)(tm->tm_year + 1900) * 10000;
+	return r->first <= r->last ? date >= r->first && date <= r->last : date >= r->first || date <= r->last;
+}
+
+/* Noon of the day before: of its date only the day, month and year are looked at. */
+static struct tm day_before(const struct tm *tm)
+{
+	struct tm before = { .tm_year = tm->tm_year, .tm_mon = tm->tm_mon, .tm_mday = tm->tm_mday - 1, .tm_hour = 12, .tm_isdst = -1 };
+
+	(void)mktime(&before);
+	return before;
+}
+
+/* Over midnight the hours after it belong to the day before. */
+static bool within(const struct range *r, const struct tm *tm)
+{
+	struct tm before = day_before(tm);
+	int       minute = tm->tm_hour * 60 + tm->tm_min;
+	bool      today = (r->days >> tm->tm_wday & 1) && on_date(r, tm), yesterday = (r->days >> before.tm_wday & 1) && on_date(r, &before);
 
 	if (r->from < r->to)
 		return today && minute >= r->from && minute < r->to;
@@ -191,13 +254,13 @@ enum verdict fn_time_in(struct call *c)
 		log_error(c->c, "time_in(): %s", why);
 		return V_ERROR;
 	}
-	if (!local_time(c, &c->argv[ZONE_ARG], &tm))
+	if (!local_time(c, &c->argv[ZONE_ARG], &c->argv[AT_ARG], &tm))
 		return V_ERROR;
 	while (rest.len && !yes) {
 		struct range r;
 
 		if (read_range(str_take_until(&rest, ','), &r))
-			yes = within(&r, tm.tm_wday, tm.tm_hour * 60 + tm.tm_min);
+			yes = within(&r, &tm);
 	}
 	return give(c, value_bool(yes));
 }

@@ -231,6 +231,41 @@ enum verdict fn_with(struct call *c)
 	return give_uri(c, &u);
 }
 
+const char *const uri_part_names[] = { "user", "password", "host", "port", "params", "headers", NULL };
+
+/* The member of that name, NULL: it is the port. */
+static struct str *text_part(struct uri *u, struct str name)
+{
+	return str_is(name, "user") ? &u->user : str_is(name, "password") ? &u->password : str_is(name, "host") ? &u->host :
+	       str_is(name, "params") ? &u->params : str_is(name, "headers") ? &u->headers : NULL;
+}
+
+static enum verdict bad_part(struct call *c)
+{
+	log_error(c->c, "the %s of a uri cannot be %s", c->argv[1].u.s.len ? "part" : "nothing", vtype_name(c->argv[2].type));
+	return V_ERROR;
+}
+
+/* `$ru.port = 5070;` is written `$ru = $ru.part("port", 5070);` by the parser. Null takes the part out. */
+enum verdict fn_part(struct call *c)
+{
+	const struct value *v = &c->argv[2];
+	struct str         *text;
+	struct uri          u;
+
+	if (uri_parse(c->argv[0].u.s, &u) || (u.scheme != URI_SIP && u.scheme != URI_SIPS))
+		return no_user(c);
+	text = text_part(&u, c->argv[1].u.s);
+	if (text && (v->type == T_STR || v->type == T_URI || v->type == T_NULL))
+		*text = text_or_none(v);
+	else if (!text && (v->type == T_NULL || (v->type == T_INT && v->u.i > 0 && v->u.i <= UINT16_MAX)))
+		u.port = v->type == T_NULL ? 0 : (uint16_t)v->u.i;
+	else
+		return bad_part(c);
+	u.ipv6 = host_is_ipv6(u.host);
+	return give_uri(c, &u);
+}
+
 /* A text as a uri; null where it is none. */
 enum verdict fn_uri(struct call *c)
 {

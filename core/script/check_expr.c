@@ -265,8 +265,8 @@ static void check_index(struct checker *c, struct expr *e)
 		check_bad(e);
 		return;
 	}
-	if (may_be_null(c, of))
-		diag_add(c->d, D_NULL, of->span, "this list may be null here");
+	if (of->type.type == T_LIST && may_be_null(c, of))	/* of no known type: seen when it runs, as for fields */
+		diag_help(c->d, diag_add(c->d, D_NULL, of->span, "this list may be null here"), "give a default: `" STR_FMT " ?? []`", STR_ARG(span_text(of->span)));
 	e->type = (struct type){ .type = of->type.type == T_LIST ? of->type.item : T_ANY, .nullable = true, .item = T_ANY };
 }
 

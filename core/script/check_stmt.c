@@ -140,8 +140,39 @@ static void assign_name(struct checker *c, struct stmt *s)
 	check_no_name(c, s->target);
 }
 
+/* `$ru.port = 5070;`: only a uri has parts that are assigned. */
+static bool part_fits(struct checker *c, const struct stmt *s)
+{
+	const struct expr *name = s->value->u.call.args->next->value;
+	struct expr        of = *s->target;
+	struct nearest     near = nearest_to(name->u.value.u.s);
+	struct diag       *g;
+
+	check_expr(c, &of, true);
+	if (of.kind == EX_BAD)
+		return false;
+	if (of.type.type != T_URI) {
+		diag_add(c->d, D_READ_ONLY, name->span, "only the parts of a uri are assigned, this is %s", check_type_text(c, of.type));
+		return false;
+	}
+	for (const struct field *f = uri_shape.fields + 1; f->name; f++) {	/* all but its scheme */
+		if (str_is(name->u.value.u.s, f->name))
+			return true;
+		nearest_offer(&near, str_of(f->name));
+	}
+	g = diag_add(c->d, D_NO_FIELD, name->span, "a uri has no part `" STR_FMT "` to assign", STR_ARG(name->u.value.u.s));
+	diag_did_you_mean(c->d, g, nearest_name(&near));
+	return false;
+}
+
 static void check_assign(struct checker *c, struct stmt *s)
 {
+	if (s->part && !part_fits(c, s)) {
+		check_expr(c, s->value->u.call.args->next->next->value, true);
+		check_bad(s->value);
+		check_bad(s->target);
+		return;
+	}
 	check_expr(c, s->value, true);
 	if (s->target->kind == EX_NAME)
 		assign_name(c, s);

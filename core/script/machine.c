@@ -26,6 +26,14 @@ static enum verdict fault_type(const struct run *run, const char *what, const ch
 	return fault(run, text);
 }
 
+static enum verdict fault_call(const struct run *run, const struct mod_func *f)
+{
+	char text[120];
+
+	snprintf(text, sizeof(text), f->flags & F_METHOD ? ".%s() failed" : "%s() failed", f->name);
+	return fault(run, text);
+}
+
 static struct value *top(struct run *run)
 {
 	return &run->stack[run->height - 1];
@@ -92,6 +100,8 @@ static enum verdict call_function(struct run *run, const struct call_site *s)
 	run->height -= s->argc;
 	if (v != V_SUSPEND) {
 		wait_take_back(run);
+		if (v == V_ERROR)	/* it has said what, the place is known here */
+			return fault_call(run, s->func);
 		return settle(run, v, c.result);
 	}
 	if (!run->wait)

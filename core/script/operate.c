@@ -124,10 +124,13 @@ static const char *reckon(struct arena *a, enum op op, const struct value *x, co
 /* A header that is not there matches nothing. */
 static const char *match(struct arena *a, const struct value *x, const struct value *y, struct value *out)
 {
+	int got;
+
 	if (y->type != T_REGEX || (!is_text(x) && x->type != T_NULL))
 		return trouble(a, "match", x, y);
-	*out = value_bool(x->type != T_NULL && regex_match(y->u.regex, x->u.s, NULL, 0) > 0);
-	return NULL;
+	got = x->type != T_NULL ? regex_match(y->u.regex, x->u.s, NULL, 0) : 0;
+	*out = value_bool(got > 0);
+	return got < 0 ? REGEX_GAVE_UP : NULL;
 }
 
 /* An address within a network; both may be written as text. */

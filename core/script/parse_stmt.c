@@ -178,15 +178,45 @@ static bool can_be_assigned(const struct expr *e)
 	return !e->parens && (e->kind == EX_VAR || e->kind == EX_TABLE || e->kind == EX_NAME || e->kind == EX_BAD);
 }
 
+/* `$ru.port = 5070;` is `$ru = $ru.part("port", 5070);` */
+static struct expr *part_call(struct parser *p, const struct expr *field, struct expr *value)
+{
+	struct expr *of = expr_new(p, EX_BAD, field->u.field.of->span), *name = expr_new(p, EX_CONST, field->u.field.name_span);
+	struct expr *call = expr_new(p, EX_CALL, field->span);
+	struct arg  *args = PARSER_NEW(p, struct arg);
+
+	*of = *field->u.field.of;
+	name->u.value = value_str(field->u.field.name);
+	name->type = (struct type){ .type = T_STR, .item = T_ANY };
+	args->value = of;
+	args->next = PARSER_NEW(p, struct arg);
+	args->next->value = name;
+	args->next->next = PARSER_NEW(p, struct arg);
+	args->next->next->value = value;
+	call->u.call.name = STR("part");
+	call->u.call.name_span = field->u.field.name_span;
+	call->u.call.method = true;
+	call->u.call.args = args;
+	return call;
+}
+
+static bool is_part(const struct expr *e)
+{
+	return !e->parens && e->kind == EX_FIELD && (e->u.field.of->kind == EX_VAR || e->u.field.of->kind == EX_NAME);
+}
+
 static struct stmt *parse_assignment(struct parser *p, struct expr *target)
 {
 	struct stmt *s = stmt_new(p, ST_ASSIGN, target->span);
 
-	if (!can_be_assigned(target))
+	if (!can_be_assigned(target) && !is_part(target))
 		diag_add(&p->prog->diags, D_READ_ONLY, target->span, "this cannot be assigned");
-	s->target = target;
+	s->target = is_part(target) ? target->u.field.of : target;
 	parser_advance(p);
 	s->value = parse_expr(p);
+	s->part = is_part(target);
+	if (s->part)
+		s->value = part_call(p, target, s->value);
 	s->span = span_join(s->span, p->prev);
 	parser_expect_semi(p);
 	return s;

@@ -7,7 +7,7 @@
 #include <pcre2.h>
 
 /* Steps of backtracking one match may take: what a peer sends must not hold a worker. PCRE2's own default is 10 million, which is seconds. */
-enum { MOST_STEPS = 100000 };
+enum { MOST_STEPS = 100000, JIT_STACK = 32 << 10, MOST_JIT_STACK = 512 << 10 };
 
 struct regex {
 	struct regex        *next;
@@ -17,6 +17,12 @@ struct regex {
 	char                *source;
 	size_t               source_len;
 };
+
+/* Compiled patterns keep their backtracking there; the 32 kB of the machine's stack that they take otherwise are too little for a long body. One
+ * for all: a worker is one thread. Process lifetime. */
+static struct {
+	pcre2_jit_stack *stack;
+} jit;
 
 static void regex_free(struct regex *re)
 {
@@ -75,6 +81,10 @@ static enum err compile(struct regex *re, struct str pattern, uint32_t options, 
 	memcpy(re->source, pattern.len ? pattern.p : "", pattern.len);
 	re->source_len = pattern.len;
 	pcre2_set_match_limit(re->limits, MOST_STEPS);
+	if (!jit.stack)
+		jit.stack = pcre2_jit_stack_create(JIT_STACK, MOST_JIT_STACK, NULL);
+	if (jit.stack)
+		pcre2_jit_stack_assign(re->limits, NULL, jit.stack);
 	return OK;
 }
 
@@ -102,14 +112,16 @@ enum err regex_compile(struct str pattern, struct str flags, struct regex **list
 	return OK;
 }
 
-unsigned regex_match_from(const struct regex *re, struct str text, size_t from, struct str *groups, unsigned n)
+int regex_match_from(const struct regex *re, struct str text, size_t from, struct str *groups, unsigned n)
 {
 	int         got = pcre2_match(re->code, (PCRE2_SPTR)(text.len ? text.p : ""), text.len, from, 0, re->data, re->limits);
 	PCRE2_SIZE *at = pcre2_get_ovector_pointer(re->data);
 	unsigned    count = got < 0 ? 0 : (unsigned)got;
 
+	if (got < 0)
+		return got == PCRE2_ERROR_NOMATCH ? 0 : -1;
 	if (!groups)
-		return count;
+		return got;
 	if (count > n)
 		count = n;
 	for (unsigned i = 0; i < count; i++) {
@@ -117,10 +129,10 @@ unsigned regex_match_from(const struct regex *re, struct str text, size_t from, 
 
 		groups[i] = part ? str_n(text.p + at[2 * i], at[2 * i + 1] - at[2 * i]) : STR_NONE;
 	}
-	return count;
+	return (int)count;
 }
 
-unsigned regex_match(const struct regex *re, struct str text, struct str *groups, unsigned n)
+int regex_match(const struct regex *re, struct str text, struct str *groups, unsigned n)
 {
 	return regex_match_from(re, text, 0, groups, n);
 }

@@ -55,6 +55,13 @@ struct settings {
 /* t1, t2, t4, timer_c go straight to tm_timers, tcp_* to tcp_limits. */
 extern struct settings settings;
 
+/* The parts of a `listen`: "udp:HOST:PORT", "tcp:HOST", with [ ] around an IPv6 address. */
+struct listen_text {
+	struct str transport, host;	/* slices of the text */
+	uint16_t   port;
+};
+MUST_CHECK enum err settings_listen(struct str text, struct listen_text *out, char *why, size_t cap);
+
 /* --- worker --- */
 MUST_CHECK enum err script_worker_start(struct loop *l);
 /* proxy_user.request and proxy_user.is_local */

@@ -78,6 +78,43 @@ static enum err texts_add(struct texts *t, struct str s)
 	return OK;
 }
 
+enum err settings_listen(struct str text, struct listen_text *out, char *why, size_t cap)
+{
+	struct str rest = text, transport = str_take_until(&rest, ':'), host = rest;
+	ptrdiff_t  bracket = str_find(rest, ']'), colon = str_find(str_from(rest, bracket > 0 ? (size_t)bracket : 0), ':');
+	uint32_t   port = 5060;
+
+	if (transport_of(transport) == TP_NONE || !rest.len) {
+		snprintf(why, cap, "`" STR_FMT "` is nothing to listen on: write udp:*:5060 or tcp:192.0.2.1:5060", STR_ARG(text));
+		return ERR_SYNTAX;
+	}
+	if (colon >= 0) {
+		host = str_to(rest, (size_t)(colon + (bracket > 0 ? bracket : 0)));
+		if (!str_u32(str_from(rest, host.len + 1), &port) || port == 0 || port > 65535) {
+			snprintf(why, cap, "`" STR_FMT "`: the port is a number from 1 to 65535", STR_ARG(text));
+			return ERR_SYNTAX;
+		}
+	}
+	*out = (struct listen_text){ .transport = transport, .host = host, .port = (uint16_t)port };
+	return OK;
+}
+
+/* Texts that are read when the server starts: what they must be is known before. */
+static enum err text_ok(const struct mod_param *p, struct str s, char *why, size_t cap)
+{
+	struct listen_text l;
+	struct addr        net;
+	uint8_t            prefix;
+
+	if (p->where == &settings.listen)
+		return settings_listen(s, &l, why, cap);
+	if (p->where == &settings.proxy_protocol_from && cidr_parse(s, &net, &prefix)) {
+		snprintf(why, cap, "expected a network, 10.0.0.0/8, or an address, got \"" STR_FMT "\"", STR_ARG(s));
+		return ERR_SYNTAX;
+	}
+	return OK;
+}
+
 enum err settings_param(const struct mod_param *p, struct str text, bool store, char *why, size_t cap)
 {
 	struct str s = unquoted(str_trim(text));
@@ -88,6 +125,8 @@ enum err settings_param(const struct mod_param *p, struct str text, bool store, 
 		snprintf(why, cap, "expected string, got %s", s.len ? "list" : "nothing");
 		return ERR_SYNTAX;
 	}
+	if (text_ok(p, s, why, cap))
+		return ERR_SYNTAX;
 	if (store && texts_add(p->where, s)) {
 		snprintf(why, cap, "no memory");
 		return ERR_NOMEM;
