@@ -49,17 +49,24 @@ class Adapter(Server):
         return user, b.DOMAIN, hashlib.md5(secret).hexdigest(), hashlib.sha256(secret).hexdigest()
 
     def start(self, config, transport="udp"):
-        if transport != "udp":
-            raise RuntimeError("sipario listens on UDP only so far")
-        consts = {"LISTEN": f"udp:{b.HOST}:{b.PORT}", "UAS": f"sip:{b.HOST}:{b.UAS_PORT}", "CONTROL": self.work.path("sipario.sock"),
+        script, uas = os.path.join(HERE, config + ".cfg"), f"sip:{b.HOST}:{b.UAS_PORT}"
+        if transport == "tcp":                  # UDP as well: the kit asks there whether the server is ready
+            script, uas = self.with_tcp(script), uas + ";transport=tcp"
+        consts = {"LISTEN": f"udp:{b.HOST}:{b.PORT}", "UAS": uas, "CONTROL": self.work.path("sipario.sock"),
                   "WORKERS": self.opts.get("workers", "0")}
         if getattr(self, "db", None):
             consts["DATABASE"] = "sqlite:" + self.db
-        cmd = [BIN, "-f", os.path.join(HERE, config + ".cfg")] + [x for k, v in consts.items() for x in ("-D", f"{k}={v}")]
+        cmd = [BIN, "-f", script] + [x for k, v in consts.items() for x in ("-D", f"{k}={v}")]
         self.log = self.work.path("sipario.log")
         with open(self.log, "w") as f:
             self.proc = subprocess.Popen(b.pinned(cmd, self.cpu, self.nice), stdout=f, stderr=f, stdin=subprocess.DEVNULL, cwd=self.work.dir)
         return self.proc
+
+    def with_tcp(self, script):
+        out = self.work.path("tcp-" + os.path.basename(script))
+        with open(out, "w") as f:
+            f.write(f'include "{script}";\nlisten tcp:{b.HOST}:{b.PORT};\n')
+        return out
 
     def stats(self):
         """Bytes of shared memory in use, by the server's own books."""
