@@ -39,10 +39,12 @@ $(B)/obj/$(1)/%.o: %.c Makefile
 	@$$(CC) $$(COMMON) $$(FLAGS_$(1)) $$(if $$(filter modules/%,$$<),-fPIC,-fPIE) -MMD -MP -c $$< -o $$@
 
 $(2)/sipario: $(CORE_SRC:%.c=$(B)/obj/$(1)/%.o) $(B)/obj/$(1)/core/main.o
+	@mkdir -p $$(@D)
 	@echo "  $$(@:$(B)/%=%)"
 	@$$(CC) $$(LDFLAGS_$(1)) -rdynamic -o $$@ $$^ $$(LIBS) $$(LIBS_$(1))
 
 $(2)/siparioctl: $(CORE_SRC:%.c=$(B)/obj/$(1)/%.o) $(CTL_SRC:%.c=$(B)/obj/$(1)/%.o)
+	@mkdir -p $$(@D)
 	@echo "  $$(@:$(B)/%=%)"
 	@$$(CC) $$(LDFLAGS_$(1)) -rdynamic -o $$@ $$^ $$(LIBS) $$(LIBS_$(1))
 endef
