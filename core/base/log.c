@@ -7,8 +7,9 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/flood.h"
 
-enum { LINE_BYTES = 2048 };
+enum { LINE_BYTES = 2048, TEXT_BYTES = LINE_BYTES / 2 };
 
 static struct {
 	enum log_level level;
@@ -24,6 +25,11 @@ void log_set_level(enum log_level level)
 enum log_level log_get_level(void)
 {
 	return cfg.level;
+}
+
+void log_set_rate(unsigned lines_a_second)
+{
+	flood_set_rate(lines_a_second);
 }
 
 void log_set_role(const char *role)
@@ -73,26 +79,54 @@ static void emit(enum log_level level, struct str line)
 	(void)done;	/* a log that cannot be written has nowhere to say so */
 }
 
-void log_at(enum log_level level, const struct ctx *c, const char *fmt, ...)
+static void write_line(enum log_level level, const struct ctx *c, struct str text)
 {
 	static const char *const words[] = { "error", "warn", "info", "debug" };
-	char                     raw[LINE_BYTES / 2], line[LINE_BYTES];
+	char                     line[LINE_BYTES];
 	struct buf               b = buf_on(line, sizeof(line) - 1);
-	va_list                  ap;
-	int                      n;
 
-	va_start(ap, fmt);
-	n = vsnprintf(raw, sizeof(raw), fmt, ap);
-	va_end(ap);
-	if (n < 0)
-		return;
 	add_time(&b);
 	buf_printf(&b, " %s[%d] %s: ", cfg.role, (int)getpid(), words[level]);
-	add_escaped(&b, str_n(raw, (size_t)n < sizeof(raw) ? (size_t)n : sizeof(raw) - 1));
+	add_escaped(&b, text);
 	if (c && c->call_id.len) {
 		BUF_LIT(&b, " call_id=");
 		add_escaped(&b, str_to(c->call_id, 128));
 	}
 	line[b.len] = '\n';
 	emit(level, str_n(line, b.len + 1));
+}
+
+void log_text(enum log_level level, const struct ctx *c, struct str text)
+{
+	write_line(level, c, str_to(text, TEXT_BYTES));
+}
+
+void log_at(enum log_level level, const struct ctx *c, const char *fmt, ...)
+{
+	char    raw[TEXT_BYTES];
+	va_list ap;
+	int     n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(raw, sizeof(raw), fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	log_settle();
+	if (level == LOG_DEBUG || flood_pass(fmt, level, str_of(raw)))
+		write_line(level, c, str_of(raw));
+}
+
+static void say_left_out(enum log_level level, unsigned left_out, struct str text)
+{
+	char       raw[TEXT_BYTES];
+	struct buf b = buf_on(raw, sizeof(raw));
+
+	buf_printf(&b, "repeated %u times: " STR_FMT, left_out, STR_ARG(text));
+	write_line(level, NULL, buf_str(&b));
+}
+
+void log_settle(void)
+{
+	flood_settle(say_left_out);
 }

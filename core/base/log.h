@@ -13,6 +13,12 @@ struct ctx {
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 void log_at(enum log_level level, const struct ctx *c, const char *fmt, ...) PRINTF(3, 4);
+/* Ready text, written however often it comes: a script's own lines. */
+void log_text(enum log_level level, const struct ctx *c, struct str text);
+/* Of the lines from one place in the source so many a second are written by a process, but of debug all; how many more there were is said
+ * when the second is over, by log_settle() (each turn of a loop) or with a later line. 0, the preset: no limit. */
+void log_set_rate(unsigned lines_a_second);
+void log_settle(void);
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 /* The word behind the time: "supervisor", "worker 1". Copied. */

@@ -113,6 +113,7 @@ void loop_turn(struct loop *l, uint32_t most_ms)
 	wheel_run(l->wheel, clock_ms());
 	for (size_t i = 0; i < l->turn_ends; i++)
 		l->turn_end[i].fn(l->turn_end[i].arg);
+	log_settle();
 }
 
 void loop_run(struct loop *l)

@@ -127,7 +127,8 @@ static enum verdict fn_xlog(struct call *c)
 	}
 	while (text.len && (text.p[text.len - 1] == '\n' || text.p[text.len - 1] == '\r'))
 		text.len--;	/* other servers want the line end said */
-	LOG_IF(level, c->c, STR_FMT, STR_ARG(text));
+	if (log_get_level() >= level)
+		log_text(level, c->c, text);
 	return V_OK;
 }
 
@@ -194,6 +195,9 @@ static enum verdict fn_log(struct call *c)
 		log_error(c->c, "log(): no level \"" STR_FMT "\"", STR_ARG(c->argv[LOG_LEVEL].u.s));
 		return V_ERROR;
 	}
+	if (log_get_level() < level)
+		return V_OK;
+	buf_add(&out, str_to(c->argv[LOG_TEXT].u.s, sizeof(room) / 2));
 	for (size_t i = 0; i < keys_count(c, LOG_DECLARED); i++) {
 		struct value v = key_value(c, LOG_DECLARED, i);
 		struct str   text = value_text(c->c->arena, &v);
@@ -201,7 +205,7 @@ static enum verdict fn_log(struct call *c)
 		buf_printf(&out, " " STR_FMT "=", STR_ARG(key_name(c, LOG_DECLARED, i)));
 		add_log_value(&out, text);
 	}
-	LOG_IF(level, c->c, STR_FMT STR_FMT, STR_ARG(c->argv[LOG_TEXT].u.s), STR_ARG(buf_str(&out)));
+	log_text(level, c->c, buf_str(&out));
 	return V_OK;
 }
 

@@ -115,7 +115,9 @@ enum err script_apply(struct script *s, char *why, size_t cap)
 		err = sht_declare(s->program);
 	if (!err)
 		err = background_declare(s->program);
-	if (!err)
-		log_set_level((enum log_level)settings.log_level);
-	return err;
+	if (err)
+		return err;
+	log_set_level((enum log_level)settings.log_level);
+	log_set_rate((unsigned)settings.log_rate);
+	return OK;
 }

@@ -43,6 +43,7 @@ struct settings {
 	int64_t      workers;		/* 0: one a core */
 	uint64_t     memory_limit;	/* bytes of shared memory */
 	int          log_level;		/* enum log_level */
+	int64_t      log_rate;
 	struct str   user, group;	/* to run as; empty: unchanged */
 	struct str   control;		/* path of the control socket */
 	struct str   dns_servers;	/* empty: the system's */

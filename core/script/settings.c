@@ -21,6 +21,7 @@ const struct mod_param core_settings[] = {
 	{ "workers", P_INT, &settings.workers, "0", 0, SETTINGS_MOST_WORKERS, .help = "worker processes; 0: one a processor core" },
 	{ "memory_limit", P_SIZE, &settings.memory_limit, "512MB", 16 << 20, (int64_t)1 << 46, .help = "the most shared memory" },
 	{ "log_level", P_CHOICE, &settings.log_level, "info", .choices = levels, .help = "what is worth a log line", .live = true },
+	{ "log_rate", P_INT, &settings.log_rate, "100", 0, 1000000, .help = "lines of one kind that a process writes in a second; of more it says how many there were; 0: no limit", .live = true },
 	{ "user", P_STR, &settings.user, .help = "system user to run as once the sockets are open" },
 	{ "group", P_STR, &settings.group, .help = "system group to run as" },
 	{ "control", P_STR, &settings.control, "\"\"", .help = "path of the control channel's socket, where siparioctl finds the running server; empty: none" },

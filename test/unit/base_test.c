@@ -142,6 +142,54 @@ static void keep_line(enum log_level level, struct str line)
 	str_cstr(line, log_line, sizeof(log_line));
 }
 
+static uint64_t now_ms;
+static uint64_t mono_now(void) { return now_ms; }
+static int64_t  unix_now(void) { return (int64_t)now_ms * 1000; }
+static unsigned log_lines;
+static void count_lines(enum log_level level, struct str line)
+{
+	log_lines++;
+	keep_line(level, line);
+}
+
+static void complain(int times)
+{
+	for (int i = 0; i < times; i++)
+		log_warn(NULL, "a peer misbehaves no=%d", i);
+}
+
+TEST(log_lines_of_one_kind_are_written_so_often_a_second_and_then_counted)
+{
+	static const struct clock_source fake = { .mono_ms = mono_now, .unix_us = unix_now };
+
+	now_ms = 10000;
+	clock_replace(&fake);
+	log_redirect(count_lines);
+	log_set_rate(5);
+	complain(100);
+	CHECK(log_lines == 5 && strstr(log_line, "no=4\n"));
+	log_warn(NULL, "another kind");
+	log_text(LOG_WARN, NULL, STR("ready text"));
+	CHECK_INT(log_lines, 7);
+
+	now_ms += 999;
+	clock_tick();
+	log_settle();
+	CHECK_INT(log_lines, 7);
+	now_ms += 1;
+	clock_tick();
+	log_settle();
+	CHECK(log_lines == 8 && strstr(log_line, " warn: repeated 95 times: a peer misbehaves no=5\n"));
+
+	complain(3);		/* the next second */
+	CHECK_INT(log_lines, 11);
+	log_set_rate(0);
+	complain(100);
+	CHECK_INT(log_lines, 111);
+	log_redirect(NULL);
+	clock_replace(NULL);
+}
+
 TEST(log_lines_cannot_be_forged_by_a_peer)
 {
 	struct ctx c = { .call_id = STR("a\nb") };
