@@ -2,8 +2,8 @@
 /* The processes of a server: a supervisor that never touches a message, workers, the writer, the control process.
  *
  * The supervisor follows no pointer into shared memory. A child that ends is forked anew at once (with backoff when that repeats). If
- * it died inside a critical section or of a memory fault, what it left cannot be trusted: all children are ended, shared memory is
- * rebuilt and bindings come back from the store. Sockets live in the supervisor and outlast all of it. */
+ * it died inside a critical section, of a memory fault or by an exit of its own, what it left cannot be trusted: all children are
+ * ended, shared memory is rebuilt and bindings come back from the store. Sockets live in the supervisor and outlast all of it. */
 #include "base/err.h"
 #include "base/str.h"
 
@@ -26,7 +26,8 @@ MUST_CHECK enum err privileges_drop(const char *user, const char *group, char *w
 /* Install handlers that write a backtrace to stderr before a memory fault ends this process. */
 void crash_handlers(void);
 
-/* Bodies of the children; they return the exit status. */
+/* Bodies of the children; they return the exit status: 0, or CANNOT_START when a part of it did not and no message was touched. */
+enum { CANNOT_START = 96 };
 int worker_run(unsigned slot);
 int writer_run(void);
 int control_run(const struct process_plan *p);

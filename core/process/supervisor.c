@@ -12,7 +12,6 @@
 #include "base/random.h"
 #include "process/process.h"
 #include "script/script.h"
-#include "shm/lock.h"
 #include "shm/shm.h"
 
 enum {
@@ -80,7 +79,7 @@ static void fork_child(unsigned slot)
 	if (pid == 0) {
 		/* children do not outlive their supervisor */
 		if (prctl(PR_SET_PDEATHSIG, SIGTERM) || getppid() != parent)
-			_exit(1);
+			_exit(CANNOT_START);
 		log_set_role(role_of(slot, role));
 		prctl(PR_SET_NAME, role);	/* ps and top show who is who */
 		random_forked();
@@ -101,13 +100,15 @@ static unsigned slot_of(pid_t pid)
 	return 0;
 }
 
-/* May shared memory be trusted after that death? A kill, also by the kernel for want of memory, outside of critical sections leaves it whole. */
+/* May shared memory be trusted after that death? A kill, also by the kernel for want of memory, outside of critical sections leaves it whole.
+ * Whoever ends of its own accord and has not failed to start does so since something is wrong: a lock that is left behind (LOCK_POISONED),
+ * what a sanitizer has found. */
 static bool left_whole(unsigned slot, int status)
 {
 	if (!proc_died_clean(slot))
 		return false;
 	if (!WIFSIGNALED(status))
-		return WEXITSTATUS(status) != LOCK_POISONED;
+		return WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == CANNOT_START;
 	switch (WTERMSIG(status)) {
 	case SIGSEGV: case SIGBUS: case SIGABRT: case SIGILL: case SIGFPE:
 		return false;

@@ -76,7 +76,7 @@ static void stop_worker(void)
 static int failed(const char *what, const char *why)
 {
 	log_error(NULL, "cannot start what=\"%s\" why=\"%s\"", what, why);
-	return 1;
+	return CANNOT_START;
 }
 
 static int worker_parts(unsigned slot, struct loop *l)
