@@ -121,6 +121,9 @@ sim: $(B)/san/test/sim
 # Mistakes put into the core that those worlds must notice.
 sim-mutants: $(B)/san/test/sim
 	test/sim/mutants $(if $(T),"$(T)")
+# What only shows in minutes; see test/soak/run for SOAK_SECONDS and SOAK_CALLS.
+soak: rel
+	test/soak/run $(if $(T),"$(T)")
 check:
 	scripts/check.sh
 bench: rel
@@ -152,6 +155,7 @@ help:
 	@echo 'make quick T=x  one unit test'
 	@echo 'make sim        the core in simulated worlds; SEEDS=1000, FIRST=1; build/san/test/sim --seed N for one'
 	@echo 'make sim-mutants  whether they find the mistakes of test/sim/mutants; T="Timer C" for some'
+	@echo 'make soak       peers that misbehave for minutes, memory over a million calls; T="UDP" for some; wants a quiet machine'
 	@echo 'make check      floors, headers, warnings under gcc and clang, cppcheck'
 	@echo 'make bench      the benchmark kit'
 	@echo 'make cost       instructions a call under valgrind; T="register" for some flows'
@@ -161,5 +165,5 @@ help:
 	@echo 'make deps       the Debian packages this needs'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
-.PHONY: all rel san unit replay deps run test quick sim sim-mutants check bench cost fuzz clean install help
+.PHONY: all rel san unit replay deps run test quick sim sim-mutants soak check bench cost fuzz clean install help
 .SECONDARY:

@@ -9,9 +9,9 @@ FOLDER = os.path.join(sipario.TOP, "test/sipp")
 
 
 class Sipp:
-    """One SIPp process; finish() waits for it and demands that all its calls went well. `values` replace @NAME@ in the scenario. tcp: one connection."""
+    """One SIPp process; finish() waits for it and demands that all its calls went well. `values` replace @NAME@ in the scenario. tcp: one connection. traces: keep the messages, for the story."""
 
-    def __init__(self, bench, scenario, server=None, port=0, calls=1, rate=10, user=None, uri=None, limit=25, host=None, tcp=False, args=(), **values):
+    def __init__(self, bench, scenario, server=None, port=0, calls=1, rate=10, user=None, uri=None, limit=25, host=None, tcp=False, traces=True, args=(), **values):
         self.name, n = scenario, len(bench.things)
         self.folder = bench.path(f"sipp{n}")
         os.mkdir(self.folder)
@@ -25,7 +25,7 @@ class Sipp:
             f.write(text)
         host = host or (server.host if server else "127.0.0.1")
         cmd = ["sipp", *([server.here] if server else []), "-sf", path, "-i", host, "-m", str(calls), "-r", str(rate), "-p", str(port or sip.free_port(host)), "-nostdin", "-timeout", str(limit), "-timeout_error",
-               "-trace_err", "-trace_msg", "-message_file", "messages", "-error_file", "errors", *(["-t", "t1"] if tcp else []), *args]
+               "-trace_err", "-error_file", "errors", *(["-trace_msg", "-message_file", "messages"] if traces else []), *(["-t", "t1"] if tcp else []), *args]
         if user:
             cmd += ["-s", user, "-au", user, "-ap", sipario.password(user), "-auth_uri", uri or values.get("callee")]
         self.limit = limit
