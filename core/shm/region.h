@@ -14,6 +14,7 @@ enum {
 	MAGAZINE_MOST = 32,
 	OWNER_MOST = 64,
 	COUNTER_MOST = 512,
+	RESERVE = 16,	/* one part in so many */
 };
 
 enum block_use { BLOCK_FREE, BLOCK_SLAB, BLOCK_BIG, BLOCK_BIG_REST };

@@ -131,6 +131,14 @@ void blocks_give(uint32_t first, uint32_t count)
 	unlock(&r->lock);
 }
 
+bool shm_scarce(void)
+{
+	const struct region *r = shm_here.region;
+	uint32_t             left = shm_here.block_count - __atomic_load_n(&r->next, __ATOMIC_RELAXED) + __atomic_load_n(&r->free, __ATOMIC_RELAXED);
+
+	return left < shm_here.block_count / RESERVE;
+}
+
 shm_owner shm_owner_new(const char *name)
 {
 	for (size_t i = 0; i < boot.owners; i++)

@@ -29,6 +29,9 @@ MUST_CHECK struct str shm_dup(shm_owner who, struct str s);	/* .p NULL on failur
  * region hears of every access to a freed object, and to bytes beyond what was asked for unless it called shm_usable(). */
 void   shm_free(void *p);
 size_t shm_usable(const void *p);	/* bytes that fit in the object, at least what was asked */
+/* Is less than a sixteenth of the limit left? Then nothing new is begun: what is there already shall find what it needs to go on, and who is
+ * to be remembered (a REGISTER) takes precedence over who passes through. */
+bool   shm_scarce(void);
 /* Tests: the n-th allocation from now on (1 = the next) and all after it fail; 0 switches that off. This process only. */
 void shm_fail_after(unsigned n);
 

@@ -235,7 +235,7 @@ static void begin(struct trans *t)
 /* OK, ERR_NOMEM, ERR_EXISTS (absorbed), or ERR_AGAIN: the one that was in the way has just been forgotten. */
 static enum err try_create(struct msg *m, struct str key, const struct flow *from, struct trans **out)
 {
-	struct trans *t = trans_new(m, key, from), *other;
+	struct trans *t = shm_scarce() ? NULL : trans_new(m, key, from), *other;
 	bool          absorbed;
 
 	if (!t)

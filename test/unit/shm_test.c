@@ -124,6 +124,25 @@ TEST(shm_null_at_the_limit_and_all_of_it_again_after_the_release)
 	shm_destroy();
 }
 
+TEST(shm_says_when_a_sixteenth_is_left)
+{
+	shm_owner who = shm_owner_new("scarce");
+	void     *p[16];
+	size_t    n = 0;
+
+	up(2 * MB, 1);		/* 32 blocks */
+	CHECK(!shm_scarce());
+	while (!shm_scarce() && n < COUNT_OF(p))
+		p[n++] = shm_alloc(who, 100000);	/* two each */
+	CHECK_INT(n, 16);
+	CHECK(!shm_alloc(who, 10));
+	shm_free(p[--n]);
+	CHECK(!shm_scarce());
+	while (n)
+		shm_free(p[--n]);
+	shm_destroy();
+}
+
 TEST(shm_soak_ends_where_it_began)
 {
 	shm_owner who = shm_owner_new("soak");
