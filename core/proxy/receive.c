@@ -164,7 +164,7 @@ void proxy_unframed(struct str bytes, enum err why, const struct flow *from)
 	count_bad(why == ERR_LIMIT ? BAD_TOO_LARGE : BAD_CONTENT_LENGTH);
 	if (!r)
 		return;
-	if (msg_parse(&r->c, bytes, &r->msg))	/* it is read as far as it goes */
+	if (msg_parse(&r->c, str_to(bytes, MSG_MOST_BYTES), &r->msg))	/* it is read as far as it goes */
 		log_debug(&r->c, "a stream without end peer=" STR_FMT, STR_ARG(addr_text(&from->peer, (char[ADDR_TEXT]){ 0 })));
 	if (r->msg.method_name.len && msg_via1(&r->msg) && !note_source(r))
 		reply_stateless(r, &(struct reply){ .status = status, .reason = status == 400 ? str_of(msg_bad_reason(BAD_CONTENT_LENGTH)) : STR_NONE });

@@ -36,6 +36,8 @@ TEST(each_kind_of_bad_input_is_answered_or_dropped_and_counted)
 		{ "duplicate", GOOD FROM "\r\n", "SIP/2.0 400 " },			/* RFC 4475 §3.3.8 */
 		{ "duplicate", GOOD "Max-Forwards: 5\r\nMax-Forwards: 70\r\n\r\n", "SIP/2.0 400 " },
 		{ "from", HEAD("INVITE", "sip:b@127.0.0.3") "From: <<>>;tag=1\r\n" REST "\r\n", "SIP/2.0 400 " },
+		{ "to", HEAD("INVITE", "sip:b@127.0.0.3") FROM "To: \"no end <sip:b@y>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n", "SIP/2.0 400 " },
+		{ "call_id", HEAD("INVITE", "sip:b@127.0.0.3") FROM "To: <sip:b@y>\r\nCall-ID: a b\r\nCSeq: 1 INVITE\r\n\r\n", "SIP/2.0 400 " },
 		{ "cseq_method", HEAD("INVITE", "sip:b@127.0.0.3") FROM "To: <sip:b@y>\r\nCall-ID: c\r\nCSeq: 1 BYE\r\n\r\n", "SIP/2.0 400 " },
 		{ "cseq", HEAD("INVITE", "sip:b@127.0.0.3") FROM "To: <sip:b@y>\r\nCall-ID: c\r\nCSeq: 36893488147419103232 INVITE\r\n\r\n", "SIP/2.0 400 " },
 		{ "max_forwards", GOOD "Max-Forwards: 300\r\n\r\n", "SIP/2.0 400 " },	/* §20.22 */
@@ -102,6 +104,24 @@ TEST(what_is_too_much_is_refused)
 		CHECK_ROW(bad_count(rows[i].reason) == before + 1, rows[i].reason);
 		world_end();
 	}
+}
+
+/* §21.5.11: of a stream that is closed for it the beginning is enough to know whom to tell. */
+TEST(a_header_without_end_on_a_stream_is_told_513)
+{
+	static char room[3 * MSG_MOST_BYTES];
+	struct buf  out = buf_on(room, sizeof(room));
+	int64_t     before;
+
+	world_begin();
+	before = bad_count("too_large");
+	buf_add(&out, STR(GOOD "X: "));
+	while (out.len < sizeof(room))
+		buf_ch(&out, 'y');
+	proxy_unframed(buf_str(&out), ERR_LIMIT, &w.caller);
+	CHECK(w.sent == 1 && sent_has(0, "SIP/2.0 513 "));
+	CHECK_INT(bad_count("too_large"), before + 1);
+	world_end();
 }
 
 /* Not everything that looks bad is: bodies are bytes, texts may be in any encoding, and a long list is a long list. */
