@@ -12,6 +12,7 @@ struct counter count_forwarded = { .name = "proxy.forwarded", .help = "requests 
 struct counter count_loops = { .name = "proxy.loops", .help = "requests that came back here as they had left (482)", .unit = "messages" };
 struct counter count_merged = { .name = "proxy.merged", .help = "requests to this server that came by more than one branch (482)", .unit = "messages" };
 struct counter count_too_broad = { .name = "proxy.too_broad", .help = "requests with more targets than their Max-Breadth allows (440)", .unit = "messages" };
+struct counter count_extensions = { .name = "proxy.extensions", .help = "requests that want an extension of us which we do not know (420)", .unit = "messages" };
 
 static struct {
 	struct proxy_user user;
@@ -25,7 +26,7 @@ static void counters_once(void)
 {
 	static struct counter *const all[] = { &count_requests, &count_responses, &count_keepalives, &count_strays, &count_bad_messages,
 					       &count_dropped_acks, &count_too_many_hops, &count_forwarded, &count_loops, &count_merged,
-					       &count_too_broad };
+					       &count_too_broad, &count_extensions };
 
 	if (boot.counters)
 		return;

@@ -94,4 +94,4 @@ void locate(struct str uri, const struct locate_how *how, locate_done *done, voi
 void forward_response(struct request *r);
 
 extern struct counter count_requests, count_responses, count_keepalives, count_strays, count_bad_messages, count_dropped_acks,
-	count_too_many_hops, count_forwarded, count_loops, count_merged, count_too_broad;
+	count_too_many_hops, count_forwarded, count_loops, count_merged, count_too_broad, count_extensions;

@@ -69,6 +69,7 @@ static bool extensions_known(struct request *r)
 		buf_add(&headers, tag);
 	}
 	BUF_LIT(&headers, "\r\n");
+	counter_inc(&count_extensions);
 	reply_stateless(r, &(struct reply){ .status = 420, .headers = buf_ok(&headers) ? buf_str(&headers) : STR_NONE });
 	return false;
 }
