@@ -14,6 +14,7 @@
 #include "net/avoid.h"
 #include "net/dns.h"
 #include "net/mailbox.h"
+#include "net/trail.h"
 #include "process/control.h"
 #include "process/process.h"
 #include "script/diag.h"
@@ -221,6 +222,7 @@ static enum err build_shared(char *why, size_t cap)
 		snprintf(why, cap, "cannot reserve %llu bytes of shared memory: %s; lower `memory_limit`", (unsigned long long)settings.memory_limit, strerror(errno));
 		return ERR_NOMEM;
 	}
+	trail_boot(settings.trail_bytes < settings.memory_limit / 64 ? settings.trail_bytes : settings.memory_limit / 64);
 	if (timer_boot() || mailbox_boot() || dns_cache_boot() || avoid_boot() || net_boot() || tm_boot(0)) {
 		snprintf(why, cap, "shared memory is too small: raise `memory_limit`");
 		return ERR_NOMEM;

@@ -8,6 +8,7 @@
 struct ctx {
 	struct arena *arena;
 	struct str    call_id;	/* empty when there is none */
+	uint64_t      call;	/* its number in the trail (net/trail.h); 0: none */
 };
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };

@@ -4,7 +4,13 @@
 #include "db/db.h"
 
 enum ctl_exit { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-enum ctl_option { OPT_STDIN = 1 << 0, OPT_GENERATE = 1 << 1, OPT_FORCE = 1 << 2, OPT_DISPLAY = 1 << 3 };
+enum ctl_option { OPT_STDIN = 1 << 0, OPT_GENERATE = 1 << 1, OPT_FORCE = 1 << 2, OPT_DISPLAY = 1 << 3, OPT_WATCH = 1 << 4 };
+
+/* Which calls a trace is for; empty: any. */
+struct ctl_watch {
+	const char *user, *number, *source, *call_id;	/* --user, --number, --source, --call-id */
+	const char *how_long;				/* --for; NULL: not given */
+};
 
 /* One run of the program. */
 struct ctl {
@@ -12,6 +18,7 @@ struct ctl {
 	bool        json;
 	unsigned    options;		/* enum ctl_option: those given */
 	const char *display;		/* --display */
+	struct ctl_watch watch;
 	int         argc;		/* what stands behind the command's words */
 	const char *const *argv;
 	struct arena   *arena;
@@ -29,7 +36,7 @@ struct ctl_command {
 	enum err  (*run)(struct ctl *c);
 };
 /* Tables ending with a NULL group. */
-extern const struct ctl_command ctl_user_commands[], ctl_domain_commands[], ctl_location_commands[], ctl_server_commands[], ctl_database_commands[], ctl_table_commands[], ctl_help_commands[];
+extern const struct ctl_command ctl_user_commands[], ctl_domain_commands[], ctl_location_commands[], ctl_server_commands[], ctl_database_commands[], ctl_table_commands[], ctl_trail_commands[], ctl_help_commands[];
 /* In the order of `help`; NULL past the end. */
 const struct ctl_command *ctl_command_at(size_t i);
 

@@ -258,6 +258,8 @@ static void put_all(struct ctl *c)
 		{ "--json", "answers for programs; errors as {\"error\": …} on standard error" },
 		{ "--stdin, --generate", "where a password comes from, instead of a prompt" },
 		{ "--display TEXT", "user add: the name to show" },
+		{ "--user, --number, --source, --call-id", "trace: which calls" },
+		{ "--for 10m", "trace: how long" },
 		{ "--force", "domain remove: with its users" },
 		{ "--schema DIR, --modules DIR", "where migrations and modules lie" },
 	};

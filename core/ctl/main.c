@@ -13,7 +13,7 @@
 enum { MOST_MEMORY = 256 << 20 };
 
 static const struct ctl_command *const groups[] = {
-	ctl_user_commands, ctl_domain_commands, ctl_location_commands, ctl_table_commands, ctl_server_commands, ctl_database_commands, ctl_help_commands,
+	ctl_user_commands, ctl_domain_commands, ctl_location_commands, ctl_table_commands, ctl_trail_commands, ctl_server_commands, ctl_database_commands, ctl_help_commands,
 };
 
 const struct ctl_command *ctl_command_at(size_t i)
@@ -86,16 +86,19 @@ static void set_defaults(struct ctl *c)
 	c->db = from_env("SIPARIO_DB", "sqlite:var/sipario.db");
 	c->socket = from_env("SIPARIO_SOCKET", "var/control.sock");
 	c->schema = near_program(c->arena, "SIPARIO_SCHEMA", schema, COUNT_OF(schema));
+	c->watch.user = c->watch.number = c->watch.source = c->watch.call_id = "";
 	c->modules = near_program(c->arena, "SIPARIO_MODULES", modules, COUNT_OF(modules));
 }
 
 /* --- the command line --- */
 
-enum { LONG_DB = 256, LONG_SOCKET, LONG_JSON, LONG_SCHEMA, LONG_MODULES, LONG_STDIN, LONG_GENERATE, LONG_FORCE, LONG_DISPLAY };
+enum { LONG_DB = 256, LONG_SOCKET, LONG_JSON, LONG_SCHEMA, LONG_MODULES, LONG_STDIN, LONG_GENERATE, LONG_FORCE, LONG_DISPLAY, LONG_USER, LONG_NUMBER, LONG_SOURCE, LONG_CALL_ID, LONG_FOR };
 static const struct option long_options[] = {
 	{ "db", required_argument, NULL, LONG_DB }, { "socket", required_argument, NULL, LONG_SOCKET }, { "json", no_argument, NULL, LONG_JSON },
 	{ "schema", required_argument, NULL, LONG_SCHEMA }, { "modules", required_argument, NULL, LONG_MODULES },
 	{ "stdin", no_argument, NULL, LONG_STDIN }, { "generate", no_argument, NULL, LONG_GENERATE }, { "force", no_argument, NULL, LONG_FORCE },
+	{ "user", required_argument, NULL, LONG_USER }, { "number", required_argument, NULL, LONG_NUMBER }, { "source", required_argument, NULL, LONG_SOURCE },
+	{ "call-id", required_argument, NULL, LONG_CALL_ID }, { "for", required_argument, NULL, LONG_FOR },
 	{ "display", required_argument, NULL, LONG_DISPLAY }, { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { 0 }
 };
 
@@ -118,8 +121,23 @@ static enum err bad_option(struct ctl *c, const char *word, int what)
 	return ctl_fail(c, ERR_SYNTAX, "option %s is not known: `siparioctl help` lists them", word);
 }
 
+/* True: it was one of them. */
+static bool take_watch(struct ctl *c, int o)
+{
+	const char **where = o == LONG_USER ? &c->watch.user : o == LONG_NUMBER ? &c->watch.number : o == LONG_SOURCE ? &c->watch.source :
+			     o == LONG_CALL_ID ? &c->watch.call_id : o == LONG_FOR ? &c->watch.how_long : NULL;
+
+	if (!where)
+		return false;
+	c->options |= OPT_WATCH;
+	*where = optarg;
+	return true;
+}
+
 static void take_option(struct ctl *c, int o)
 {
+	if (take_watch(c, o))
+		return;
 	switch (o) {
 	case LONG_DB:
 		c->db = optarg;
@@ -255,7 +273,7 @@ static enum err check_use(struct ctl *c, const struct ctl_command *cmd)
 				*cmd->args ? " " : "", cmd->args);
 	if (c->options & ~cmd->options)
 		return ctl_fail(c, ERR_SYNTAX, "%s%s%s does not take %s", cmd->group, cmd->name ? " " : "", cmd->name ? cmd->name : "",
-				c->options & ~cmd->options & OPT_DISPLAY ? "--display" : c->options & ~cmd->options & OPT_FORCE ? "--force" :
+				c->options & ~cmd->options & OPT_WATCH ? "--user, --number, --source, --call-id or --for" : c->options & ~cmd->options & OPT_DISPLAY ? "--display" : c->options & ~cmd->options & OPT_FORCE ? "--force" :
 				c->options & ~cmd->options & OPT_STDIN ? "--stdin" : "--generate");
 	return OK;
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "module/module.h"
 #include "net/dns.h"
+#include "net/trail.h"
 #include "process/control.h"
 #include "process/process.h"
 #include "script/script.h"
@@ -89,6 +90,7 @@ static int worker_parts(unsigned slot, struct loop *l)
 		return failed("name resolution", "check the setting `dns_servers`");
 	if (db_configured() && db_worker_start(l))
 		return failed("database", strerror(errno));
+	trail_start();
 	if (script_worker_start(l))
 		return failed("script machine", strerror(errno));
 	if (modules_worker_start(l, why, sizeof(why)))

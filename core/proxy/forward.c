@@ -71,6 +71,7 @@ static void found_now(void *arg, enum err err, const struct flow *to, size_t cou
 	}
 	out = net_reserve();
 	copy_write(&(struct copy){ .r = s->r, .via = to->via, .ruri = s->ruri, .breadth = s->r->breadth, .secure = s->secure }, s->branch, &out);
+	trail_message(s->r->c.call, TRAIL_SENT, to, buf_str(&out));
 	net_commit(to, buf_ok(&out) ? out.len : 0);
 	counter_inc(&count_forwarded);
 }
@@ -227,6 +228,7 @@ void forward_response(struct request *r)
 		to.conn = conn;
 	out = net_reserve();
 	msg_write(&r->msg, &out);
+	trail_message(r->c.call, TRAIL_SENT, &to, buf_str(&out));
 	net_commit(&to, buf_ok(&out) ? out.len : 0);
 	counter_inc(&count_forwarded);
 }

@@ -1,6 +1,7 @@
 #pragma once
 /* What the files of this floor share among themselves. */
 #include "base/hash.h"
+#include "net/trail.h"
 #include "proxy/request.h"
 #include "shm/counter.h"
 
@@ -13,6 +14,10 @@ void request_pool_free(void);
 const struct proxy_user *proxy_user(void);
 /* Secret of this life of the server: tags and stateless branches. The same in all workers. */
 const struct hash_key *proxy_key(void);
+
+/* --- watch.c --- */
+/* What arrived, into the trail; from here on r->c.call is the call's number. After the parse, however that ended. */
+void trail_received(struct request *r);
 
 /* --- reply.c --- */
 void reply_stateless(struct request *r, const struct reply *what);

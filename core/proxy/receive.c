@@ -130,6 +130,7 @@ static void request_received(struct request *r, struct str bytes)
 	err = own.p ? msg_parse(&r->c, own, &r->msg) : ERR_NOMEM;
 	status = own.p ? msg_check(&r->msg) : 0;
 	r->c.call_id = msg_call_id(&r->msg);
+	trail_received(r);
 	if (!err && !status && !note_source(r)) {
 		r->loop_hash = loop_hash(&r->msg);
 		good_request(r);
@@ -148,6 +149,7 @@ static void response_received(struct request *r, struct str bytes)
 
 	counter_inc(&count_responses);
 	r->c.call_id = msg_call_id(&r->msg);
+	trail_received(r);
 	if (err || msg_check(&r->msg))
 		count_bad(r->msg.bad);
 	else if (!tm_response(&r->c, &r->msg, &r->from))

@@ -30,6 +30,7 @@ void reply_stateless(struct request *r, const struct reply *what)
 	response_flow(via, &r->from, &to);
 	out = net_reserve();
 	reply_write(&r->msg, &reply, &out);
+	trail_message(r->c.call, TRAIL_SENT, &to, buf_str(&out));
 	net_commit(&to, buf_ok(&out) ? out.len : 0);
 }
 

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "script/background.h"
 #include "script/builtin.h"
+#include "script/commands.h"
 #include "script/sht.h"
 
 enum { WHY_BYTES = 256 };	/* of a hook, module.h */
@@ -388,7 +389,7 @@ static enum err start(char *why)
 
 const struct module core_module = {
 	.abi = MODULE_ABI, .name = "core", .help = "what every script has", .params = core_settings, .funcs = core_funcs, .vars = core_vars,
-	.commands = sht_commands, .start = start, .stop = background_stop,
+	.commands = script_commands, .start = start, .stop = background_stop,
 };
 
 enum err script_boot(void)

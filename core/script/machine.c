@@ -1,5 +1,6 @@
 /* The machine: bytecode, one run at a time, until it ends or must wait. */
 #include "script/run.h"
+#include "script/run_trail.h"
 #include "script/sht.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@ static enum verdict fault(const struct run *run, const char *reason)
 	char room[PLACE_TEXT];
 
 	log_error(&run->req->c, "script stopped at=" STR_FMT " reason=\"%s\"", STR_ARG(run_place(run, room)), reason);
+	note_fault(run, reason);
 	return V_ERROR;
 }
 
@@ -98,15 +100,18 @@ static enum verdict call_function(struct run *run, const struct call_site *s)
 			return V_ERROR;
 	v = s->func->fn(&c);
 	run->height -= s->argc;
-	if (v != V_SUSPEND) {
-		wait_take_back(run);
-		if (v == V_ERROR)	/* it has said what, the place is known here */
-			return fault_call(run, s->func);
-		return settle(run, v, c.result);
-	}
-	if (!run->wait)
+	if (v == V_SUSPEND && !run->wait)
 		return fault(run, "a function waits for nothing");
-	return wait_is_over(run, &v, &c.result) ? settle(run, v, c.result) : V_SUSPEND;
+	if (v != V_SUSPEND)
+		wait_take_back(run);
+	else if (!wait_is_over(run, &v, &c.result)) {
+		note_waits(run, s);
+		return V_SUSPEND;
+	}
+	note_called(run, s, v, &c.result);
+	if (v == V_ERROR)	/* it has said what, the place is known here */
+		return fault_call(run, s->func);
+	return settle(run, v, c.result);
 }
 
 static void enter_route(struct run *run, unsigned route)
@@ -468,6 +473,7 @@ static enum verdict step(struct run *run, int32_t insn)
 enum verdict machine_run(struct run *run)
 {
 	enum verdict v = V_OK;
+	bool         traced = trail_traced(&run->req->c);
 
 	run->inside = true;
 	while (v == V_OK) {
@@ -475,6 +481,8 @@ enum verdict machine_run(struct run *run)
 			v = fault(run, "too many steps (setting max_steps)");
 			break;
 		}
+		if (traced)
+			note_step(run, run->code->insn[run->at]);
 		v = step(run, run->code->insn[run->at++]);
 	}
 	run->inside = false;

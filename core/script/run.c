@@ -1,5 +1,6 @@
 /* From a request to the end of its run, and what is owed then: an answer, and the release of what was held back. */
 #include "script/background.h"
+#include "script/run_trail.h"
 
 static struct {
 	struct script *script;	/* what new runs take */
@@ -48,6 +49,7 @@ void run_end(struct run *run, enum verdict v, uint16_t status)
 	struct request *r = run->req;
 	struct script  *s = run->script;
 
+	note_end(run, v);
 	if (run->background) {
 		background_done(run);
 		script_unref(s);
@@ -78,6 +80,7 @@ void run_resume(struct run *run, enum verdict v, struct value result)
 		run_end(run, v, 500);
 		return;
 	}
+	note_resumed(run, &result);
 	run->stack[run->height++] = result;
 	run_go(run);
 }
@@ -96,6 +99,7 @@ void script_request(struct request *r)
 	struct run    *run = s && s->program->request ? run_new(r, s, s->program->request) : NULL;
 
 	if (run) {
+		note_begin(run);
 		run_go(run);
 		return;
 	}

@@ -33,6 +33,7 @@ struct run {
 	bool               dropped;	/* `drop` */
 	bool               background;	/* of a timer or event route: nobody waits for an answer */
 	struct beat       *beat;	/* of a timer route (background.c) */
+	uint32_t           line;	/* traced: the last line in the trail (run_trail.c) */
 };
 
 struct script *script_now(void);	/* what new runs take; NULL: nothing yet */

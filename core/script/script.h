@@ -52,6 +52,7 @@ struct settings {
 	uint32_t     stop_timeout_ms;	/* a gentle stop waits so long for open transactions */
 	int64_t      max_waiting;	/* parked runs a worker */
 	int64_t      max_steps;		/* instructions a run */
+	uint64_t     trail_bytes;	/* of each ring (net/trail.h) */
 };
 /* t1, t2, t4, timer_c go straight to tm_timers, tcp_* to tcp_limits. */
 extern struct settings settings;

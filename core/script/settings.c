@@ -39,6 +39,7 @@ const struct mod_param core_settings[] = {
 	{ "tcp_max_connections", P_INT, &tcp_limits.connections, "100000", 1, 10000000, .help = "connections of all workers; more are not accepted" },
 	{ "tcp_max_per_source", P_INT, &tcp_limits.per_source, "5000", 1, 10000000, .help = "connections that one address (IPv6: one /64) may open" },
 	{ "proxy_protocol_from", P_STR, &settings.proxy_protocol_from, .help = "a network, 10.0.0.0/8, whose TCP connections begin with a PROXY header (version 1 or 2); may be repeated" },
+	{ "trail", P_SIZE, &settings.trail_bytes, "2MB", 0, 1 << 30, .help = "memory of each worker for what happened lately to calls (siparioctl why), and as much for traced ones; 0: none" },
 	{ "t1", P_MS, &tm_timers.t1, "500ms", 10, 60000, .help = "round-trip estimate (RFC 3261 table 4)" },
 	{ "t2", P_MS, &tm_timers.t2, "4s", 10, 60000, .help = "longest retransmission interval (RFC 3261 table 4)" },
 	{ "t4", P_MS, &tm_timers.t4, "5s", 10, 60000, .help = "how long a message may stay in the network (RFC 3261 table 4)" },

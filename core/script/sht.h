@@ -28,7 +28,6 @@ MUST_CHECK enum err sht_set(struct sht_kept *t, struct str key, const struct val
  * value, also with ERR_LIMIT (full: nothing is kept). ERR_UNSUPPORTED: the value there is no int, or it would not fit. */
 MUST_CHECK enum err sht_add(struct sht_kept *t, struct str key, int64_t by, int64_t *out);
 
-extern const struct mod_command sht_commands[];	/* of the control channel, sht_command.c */
 
 /* For the commands. */
 struct sht_info {

@@ -1,6 +1,6 @@
-/* Tables over the control channel: core.tables, core.table_list, core.sht_set, core.table_remove. */
+/* Tables over the control channel: core.tables, core.table_list, core.table_set, core.table_remove. */
 #include "base/json.h"
-#include "module/module.h"
+#include "script/commands.h"
 #include "script/sht.h"
 
 enum { PORTION = 500 };	/* entries of one answer */
@@ -17,7 +17,7 @@ static enum err fail(struct arena *a, enum err err, struct str *result, const ch
 	return err;
 }
 
-static enum err cmd_tables(struct arena *a, struct str params, struct str *result)
+enum err cmd_tables(struct arena *a, struct str params, struct str *result)
 {
 	struct json_out          o = json_into(a);
 	const struct sht_kept *t;
@@ -139,7 +139,7 @@ static void put_if(void *arg, struct str key, const struct value *v, int64_t lef
 		put_entry(one->o, key, v, left_ms);
 }
 
-static enum err cmd_list(struct arena *a, struct str params, struct str *result)
+enum err cmd_table_list(struct arena *a, struct str params, struct str *result)
 {
 	struct json_out o = json_into(a);
 	struct asked    q;
@@ -180,7 +180,7 @@ static enum err kept(struct arena *a, enum err err, struct str *result)
 	}
 }
 
-static enum err cmd_set(struct arena *a, struct str params, struct str *result)
+enum err cmd_table_set(struct arena *a, struct str params, struct str *result)
 {
 	struct asked q;
 	struct value v;
@@ -200,7 +200,7 @@ static enum err cmd_set(struct arena *a, struct str params, struct str *result)
 	return err;
 }
 
-static enum err cmd_remove(struct arena *a, struct str params, struct str *result)
+enum err cmd_table_remove(struct arena *a, struct str params, struct str *result)
 {
 	struct asked q;
 	struct value v = V_NULL;
@@ -221,11 +221,3 @@ static enum err cmd_remove(struct arena *a, struct str params, struct str *resul
 	json_free(q.params);
 	return err;
 }
-
-const struct mod_command sht_commands[] = {
-	{ "tables", cmd_tables, "the tables of the script" },
-	{ "table_list", cmd_list, "entries of {\"table\"}, from chain {\"from\"} on, or of one {\"key\"}" },
-	{ "table_set", cmd_set, "{\"table\", \"key\", \"value\"}: texts" },
-	{ "table_remove", cmd_remove, "{\"table\", \"key\"}" },
-	{ 0 },
-};

@@ -9,10 +9,11 @@
 #include "module/module.h"
 #include "net/dns.h"
 #include "net/mailbox.h"
+#include "net/trail.h"
 #include "shm/shm.h"
 
 enum {
-	REGION_BYTES = 256 << 20, SLOTS = 2, OUR_SLOT = 1, BUCKETS = 1024, MOST_NAMES = 8,
+	REGION_BYTES = 256 << 20, SLOTS = 2, OUR_SLOT = 1, BUCKETS = 1024, MOST_NAMES = 8, TRAIL_BYTES = 2 << 20,
 	QUIET_TURNS = 25,	/* of a millisecond each: a store's thread has answered by then */
 };
 #define START_UNIX_US INT64_C(1767225600000000)	/* 2026-01-01 */
@@ -149,6 +150,7 @@ static enum err shared_floors(char *why, size_t cap)
 	if (shm_create(REGION_BYTES, SLOTS))
 		return ERR_NOMEM;
 	proc_enter(OUR_SLOT, "test");
+	trail_boot(TRAIL_BYTES);
 	if (timer_boot() || mailbox_boot() || tm_boot(BUCKETS))
 		return ERR_NOMEM;
 	db_set_writer_slot(OUR_SLOT);
@@ -163,6 +165,7 @@ static enum err worker_floors(char *why, size_t cap)
 	static const struct dns_config dns = { .servers = "127.0.0.1:9", .timeout_ms = 1000, .tries = 1 };	/* never asked: see lookup() */
 
 	snprintf(why, cap, "no memory");
+	trail_start();
 	sim.loop = loop_new();
 	sim.listener = net_fake_listener(TP_UDP, "192.0.2.10", 5060);
 	if (!sim.loop || !sim.listener || mailbox_start(sim.loop) || dns_start(sim.loop, &dns) || script_worker_start(sim.loop))

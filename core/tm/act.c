@@ -14,6 +14,7 @@ struct act {
 void acts_init(struct acts *a, struct ctx *c, struct trans *t)
 {
 	*a = (struct acts){ .c = c, .t = t, .last = &a->first };
+	c->call = t->call;	/* timers and letters have no message that would tell */
 }
 
 /* Without memory it is as if the message were lost on the way; retransmission mends that. */
@@ -80,6 +81,7 @@ void send_text(struct ctx *c, const struct flow *to, struct str bytes)
 
 	if (!to->via || !bytes.p)
 		return;
+	trail_message(c->call, TRAIL_SENT, to, bytes);
 	err = net_send(to, bytes);
 	if (err)
 		log_debug(c, "not sent to=" STR_FMT " err=%s", STR_ARG(addr_text(&to->peer, (char[ADDR_TEXT]){ 0 })), err_name(err));
@@ -202,6 +204,18 @@ void acts_run(struct acts *a)
 			ack_act(a, act);
 			break;
 		}
+}
+
+void note_timer(const struct trans *t, const struct flow *to, const char *what)
+{
+	char       room[ADDR_TEXT + 64];
+	struct buf text = buf_on(room, sizeof(room));
+
+	if (!t->call)
+		return;
+	buf_printf(&text, "%s ", what);
+	addr_write(&to->peer, &text);
+	trail_add(t->call, TRAIL_TIMER, 0, buf_str(&text));
 }
 
 void scratch_init(struct scratch *s)

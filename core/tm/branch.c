@@ -366,6 +366,7 @@ static void gave_up_locked(struct trans *t, struct branch *b, struct acts *a, ui
 		counter_inc(todo & DO_TIMED_OUT ? &tm_count.timeouts : &tm_count.unreachable);
 	if (!b->heard)
 		avoid_add(&b->to, tm_timers.avoid);
+	note_timer(t, &b->to, todo & DO_TIMED_OUT ? "no final answer from" : "unreachable:");
 	over = !failover_locked(t, b, a);
 	branch_over_locked(b);
 	if (over && !b->abandoned)
@@ -391,6 +392,7 @@ static void silent_locked(struct trans *t, struct branch *b, struct acts *a)
 	if (b->heard || !machine_open(&b->m))
 		return;
 	avoid_add(&b->to, tm_timers.avoid);
+	note_timer(t, &b->to, "not a word (branch_timeout) from");
 	next = failover_locked(t, b, a);
 	if (!next && b->m.kind != TM_ICT)
 		return;
@@ -603,5 +605,6 @@ void branch_due_locked(struct trans *t, struct branch *b, struct acts *a, uint32
 	if (!b->timer_c_at || b->timer_c_at > now)
 		return;
 	b->timer_c_at = 0;	/* §16.8: it has rung for long enough */
+	note_timer(t, &b->to, "has rung for too long (Timer C):");
 	cancel_branch_locked(t, b, a);
 }

@@ -219,6 +219,7 @@ struct trans *trans_new(struct msg *m, struct str key, const struct flow *from)
 	t->id = id_new(t->hash);
 	t->tag = random_u64();
 	t->born_ms = clock_ms();
+	t->call = m->c->call;
 	list_init(&t->link);
 	lock_init(&t->lock, RANK_TRANS);
 	timer_init(&t->timer, deadline_fire);

@@ -6,6 +6,7 @@
  * a sending at most, which the machines repeat. */
 #include "base/clock.h"
 #include "net/mailbox.h"
+#include "net/trail.h"
 #include "shm/counter.h"
 #include "shm/lock.h"
 #include "shm/shm.h"
@@ -98,6 +99,7 @@ struct trans {
 	uint64_t      hash;		/* of the key */
 	uint64_t      tag;		/* our To tag */
 	uint64_t      born_ms;
+	uint64_t      call;	/* its number in the trail */
 	struct flow   back;		/* where answers go; .via NULL: nowhere */
 	struct str    request, key, method;	/* behind this struct */
 	/* guarded by `lock` */
@@ -148,6 +150,8 @@ MUST_CHECK struct str own_reply(struct trans *t, struct ctx *c, struct msg *m, c
 /* The whole of a message with its edits, in its arena; .p NULL on no memory. */
 MUST_CHECK struct str msg_text(const struct msg *m);
 void send_text(struct ctx *c, const struct flow *to, struct str bytes);
+/* That a branch is given up, into the trail: "what 192.0.2.1:5060". */
+void note_timer(const struct trans *t, const struct flow *to, const char *what);
 
 /* Memory and context of a handler that has no message. */
 struct scratch {

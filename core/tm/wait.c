@@ -126,6 +126,7 @@ void run_gone_locked(struct trans *t, struct acts *a)
 static void wait_over_locked(struct trans *t, struct acts *a)
 {
 	cancel_open_locked(t, a, false);
+	trail_add(t->call, TRAIL_TIMER, 0, STR("the time of relay(timeout = …) is over"));
 	t->decided = true;
 	t->timed_out = !t->cancelled;
 	if (t->one_choice && !t->cancelled)
