@@ -24,13 +24,14 @@ static const struct clock_source kernel = { .mono_ms = kernel_mono_ms, .unix_us 
 static struct {
 	const struct clock_source *src;
 	uint64_t                   ms;
-	int64_t                    unix_s;
+	int64_t                    unix_us, unix_s;
 } now = { .src = &kernel };
 
 void clock_tick(void)
 {
 	now.ms = now.src->mono_ms();
-	now.unix_s = now.src->unix_us() / 1000000;
+	now.unix_us = now.src->unix_us();
+	now.unix_s = now.unix_us / 1000000;
 }
 
 uint64_t clock_ms(void)
@@ -50,6 +51,13 @@ int64_t clock_unix(void)
 int64_t clock_unix_us(void)
 {
 	return now.src->unix_us();
+}
+
+int64_t clock_turn_us(void)
+{
+	if (!now.ms)
+		clock_tick();
+	return now.unix_us;
 }
 
 void clock_replace(const struct clock_source *src)

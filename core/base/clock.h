@@ -7,8 +7,10 @@
 uint64_t clock_ms(void);
 /* Seconds since 1970, for digests, expiries that outlive the process, and logs. Cached likewise. */
 int64_t clock_unix(void);
-/* Microseconds of the wall clock, uncached: log lines only. */
+/* Microseconds of the wall clock, uncached: log lines, and what has just arrived. */
 int64_t clock_unix_us(void);
+/* The same as it was at the last clock_tick(). */
+int64_t clock_turn_us(void);
 void    clock_tick(void);
 
 struct clock_source {

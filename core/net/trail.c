@@ -1,7 +1,6 @@
 #include "net/trail.h"
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/random.h"
 #include "shm/shm.h"
 
@@ -39,7 +38,7 @@ struct watched {
 };
 /* In shared memory. */
 struct shared {
-	struct hash_key key;
+	uint64_t        salt;			/* of the calls' numbers */
 	uint32_t        watching;	/* watches in use */
 	struct watched  watched[TRAIL_WATCHES];
 	struct ring    *ring[][2];	/* by slot: of all calls, of the traced ones. NULL: none */
@@ -48,6 +47,7 @@ struct shared {
 static struct {
 	struct shared *shared;	/* NULL: no trail */
 	uint64_t       cells;	/* of a ring */
+	uint64_t       last_us;	/* when something arrived last */
 	shm_owner      owner;
 } trail;
 
@@ -61,7 +61,7 @@ void trail_boot(size_t bytes)
 		return;
 	trail.shared = shm_zalloc(trail.owner, sizeof(*trail.shared) + proc_count() * sizeof(trail.shared->ring[0]));
 	if (trail.shared)
-		random_bytes(&trail.shared->key, sizeof(trail.shared->key));
+		trail.shared->salt = random_u64();
 }
 
 /* Pages are touched when they are written: a ring that was never filled costs little. */
@@ -113,43 +113,62 @@ static struct cell *cell_at(struct ring *r, uint64_t number)
 	return &r->cell[number & (trail.cells - 1)];
 }
 
-/* The rest of the data; the first cell is closed after these. */
-static void write_more(struct ring *r, uint64_t number, struct str rest)
+static void write_more(struct ring *r, uint64_t number, const char *data)
 {
-	for (; rest.len; number++) {
-		struct cell *c = cell_at(r, number);
-		struct str   part = str_to(rest, MORE_DATA);
+	struct cell *c = cell_at(r, number);
 
-		open_cell(c);
-		c->cells = 0;
-		memcpy(c->u.more, part.p, part.len);
-		close_cell(r, c, number);
-		rest = str_from(rest, part.len);
-	}
+	open_cell(c);
+	c->cells = 0;
+	memcpy(c->u.more, data, MORE_DATA);
+	close_cell(r, c, number);
+}
+
+/* A message has come just now; the rest is a matter of microseconds, and asking for the time has its price. */
+static uint64_t time_of(enum trail_kind kind)
+{
+	uint64_t turn_us = (uint64_t)clock_turn_us();
+
+	if (kind == TRAIL_RECEIVED || trail.last_us < turn_us)
+		trail.last_us = kind == TRAIL_RECEIVED ? (uint64_t)clock_unix_us() : turn_us;
+	return trail.last_us;
+}
+
+/* `data` has room for whole cells, that they are copied in one go; the first one is closed last. */
+static void add(struct ring *r, uint64_t call, enum trail_kind kind, uint32_t place, const char *data, size_t len)
+{
+	size_t       n = len <= FIRST_DATA ? 1 : 1 + (len - FIRST_DATA + MORE_DATA - 1) / MORE_DATA;
+	struct cell *c = cell_at(r, r->next);
+
+	open_cell(c);
+	c->kind = (uint8_t)kind;
+	c->cells = (uint8_t)n;
+	c->len = (uint16_t)len;
+	c->u.first.call = call;
+	c->u.first.at_us = time_of(kind);
+	c->u.first.place = place;
+	memcpy(c->u.first.data, data, FIRST_DATA);
+	for (size_t i = 1; i < n; i++)
+		write_more(r, r->next + i, data + FIRST_DATA + (i - 1) * MORE_DATA);
+	close_cell(r, c, r->next);
+	__atomic_store_n(&r->next, r->next + n, __ATOMIC_RELEASE);
+}
+
+static struct ring *ring_for(uint64_t call)
+{
+	return call && trail.shared ? trail.shared->ring[proc_self()][call & TRAIL_TRACED] : NULL;
 }
 
 void trail_add(uint64_t call, enum trail_kind kind, uint32_t place, struct str data)
 {
-	struct ring *r = call && trail.shared ? trail.shared->ring[proc_self()][call & TRAIL_TRACED] : NULL;
-	struct str   all = str_to(data, TRAIL_MOST_DATA), head = str_to(all, FIRST_DATA), rest = str_from(all, head.len);
-	size_t       n = 1 + (rest.len + MORE_DATA - 1) / MORE_DATA;
-	struct cell *c;
+	struct ring *r = ring_for(call);
+	struct str   part = str_to(data, TRAIL_MOST_DATA);
+	char         room[TRAIL_MOST_DATA];
 
 	if (!r)
 		return;
-	c = cell_at(r, r->next);
-	open_cell(c);
-	c->kind = (uint8_t)kind;
-	c->cells = (uint8_t)n;
-	c->len = (uint16_t)all.len;
-	c->u.first.call = call;
-	c->u.first.at_us = (uint64_t)clock_unix_us();
-	c->u.first.place = place;
-	if (head.len)
-		memcpy(c->u.first.data, head.p, head.len);
-	write_more(r, r->next + 1, rest);
-	close_cell(r, c, r->next);
-	__atomic_store_n(&r->next, r->next + n, __ATOMIC_RELEASE);
+	if (part.len)
+		memcpy(room, part.p, part.len);
+	add(r, call, kind, place, room, part.len);
 }
 
 static struct trail_wire wire_of(const struct flow *f)
@@ -163,24 +182,22 @@ static struct trail_wire wire_of(const struct flow *f)
 	return w;
 }
 
+/* The first line as far as it fits into two cells. */
 void trail_message(uint64_t call, enum trail_kind kind, const struct flow *f, struct str bytes)
 {
-	enum { LINE = FIRST_DATA + MORE_DATA };	/* two cells do */
-	char              room[LINE];
+	enum { LINE = FIRST_DATA + MORE_DATA - sizeof(struct trail_wire) };
+	struct ring     *r = ring_for(call);
+	char             room[sizeof(struct trail_wire) + LINE];
 	struct trail_wire w;
-	struct str        line;
-	ptrdiff_t         end;
+	ptrdiff_t        end;
 
-	if (!call)
+	if (!r || bytes.len < LINE)	/* no message is so short */
 		return;
 	w = wire_of(f);
 	memcpy(room, &w, sizeof(w));
-	line = str_to(bytes, LINE - sizeof(w));
-	end = str_find(line, '\r');
-	if (end >= 0)
-		line = str_to(line, (size_t)end);
-	memcpy(room + sizeof(w), line.p, line.len);
-	trail_add(call, kind, 0, str_n(room, sizeof(w) + line.len));
+	memcpy(room + sizeof(w), bytes.p, LINE);
+	end = str_find(str_n(room + sizeof(w), LINE), '\r');
+	add(r, call, kind, 0, room, sizeof(w) + (end < 0 ? (size_t)LINE : (size_t)end));
 }
 
 /* --- reading --- */
@@ -272,13 +289,29 @@ const struct trail_watch *trail_watch_at(unsigned n)
 	return w && watch_lives(w) ? &w->what : NULL;
 }
 
+/* Nobody gains by two calls with one number: they would be told as one. So a quick hash does: eight bytes a multiplication. */
+static uint64_t number_of(struct str s)
+{
+	uint64_t h = trail.shared->salt ^ s.len, word;
+
+	for (; s.len >= sizeof(word); s = str_from(s, sizeof(word))) {
+		memcpy(&word, s.p, sizeof(word));
+		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 32;
+	}
+	for (word = 0; s.len; s.len--)
+		word = word << 8 | (unsigned char)s.p[s.len - 1];
+	h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return ((h ^ h >> 32) | 2) & ~(uint64_t)TRAIL_TRACED;
+}
+
 uint64_t trail_call(struct str call_id)
 {
 	uint64_t call;
 
 	if (!trail.shared)
 		return 0;
-	call = (hash_str(&trail.shared->key, call_id) | 2) & ~(uint64_t)TRAIL_TRACED;
+	call = number_of(call_id);
 	if (trail_watching())
 		for (unsigned i = 0; i < TRAIL_WATCHES; i++)
 			if (trail_watch_at(i) && took(&trail.shared->watched[i], call | TRAIL_TRACED))

@@ -107,7 +107,7 @@ TEST(a_message_keeps_its_first_line_and_its_peer)
 
 	up(RING_BYTES);
 	CHECK_INT(addr_parse(STR("2001:db8::7"), 5062, &f.peer), OK);
-	trail_message(trail_call(STR("a")), TRAIL_SENT, &f, STR("SIP/2.0 200 OK\r\nVia: x\r\n\r\n"));
+	trail_message(trail_call(STR("a")), TRAIL_SENT, &f, STR("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK776asdhds\r\nFrom: <sip:a@b>\r\n\r\n"));
 	read_from(0);
 	memcpy(&w, seen.event.data.p ? seen.first : "", sizeof(w));
 	CHECK(w.transport == TP_TCP && w.family == AF_INET6 && w.port == 5062 && !memcmp(w.ip, &f.peer.u.v6.sin6_addr, 16));
