@@ -268,6 +268,8 @@ static int serve(struct script *s)
 		return cannot(why);
 	if (settings.database.len && (db_configure(settings.database, why, sizeof(why)) || db_check(why, sizeof(why))))
 		return cannot(why);
+	if (secret_set(settings.secret, why, sizeof(why)))
+		return cannot(why);
 	if ((server.plan.control && control_check(server.plan.control, why, sizeof(why))) || build_shared(why, sizeof(why)))
 		return cannot(why);
 	script_use(s);

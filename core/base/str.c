@@ -162,6 +162,23 @@ bool str_u64(struct str s, uint64_t *out)
 	return true;
 }
 
+bool str_hex64(struct str s, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (!s.len || s.len > 16)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		char c = ch_lower(s.p[i]);
+
+		if (!ch_digit(c) && (c < 'a' || c > 'f'))
+			return false;
+		v = v << 4 | (uint64_t)(ch_digit(c) ? c - '0' : c - 'a' + 10);
+	}
+	*out = v;
+	return true;
+}
+
 bool str_i64(struct str s, int64_t *out)
 {
 	bool     minus = str_take_ch(&s, '-');

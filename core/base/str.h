@@ -100,6 +100,8 @@ struct str str_take_until(struct str *rest, char c);
 /* The whole slice as a number: false on other characters, on emptiness and on overflow. */
 bool str_u32(struct str s, uint32_t *out);
 bool str_u64(struct str s, uint64_t *out);
+/* 1 to 16 hexadecimal digits, of either case. */
+bool str_hex64(struct str s, uint64_t *out);
 bool str_i64(struct str s, int64_t *out);
 /* Copy as a C string of at most cap bytes with the NUL; false when it was cut or holds a NUL. */
 bool str_cstr(struct str s, char *out, size_t cap);

@@ -333,6 +333,8 @@ bool uri_param(const struct uri *u, const char *name, struct str *value)
 {
 	struct str ignored;
 
+	if (str_find(u->params, '%') < 0)
+		return param_find(u->params, name, value);
 	return param_find_escaped(u->params, str_of(name), value ? value : &ignored);
 }
 

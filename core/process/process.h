@@ -23,6 +23,9 @@ unsigned process_writer_slot(const struct process_plan *p);
 int supervisor_run(const struct process_plan *p);
 /* Become that user and group for good (each may be NULL). On error `why` is a sentence with the remedy. */
 MUST_CHECK enum err privileges_drop(const char *user, const char *group, char *why, size_t cap);
+/* Give the proxy its secret: the setting's (may be empty), or that of the database, or one of this machine. Supervisor, once the database has
+ * been checked. On error `why` is a sentence with the remedy. */
+MUST_CHECK enum err secret_set(struct str setting, char *why, size_t cap);
 /* Install handlers that write a backtrace to stderr before a memory fault ends this process. */
 void crash_handlers(void);
 

@@ -11,6 +11,7 @@ struct counter count_too_many_hops = { .name = "proxy.too_many_hops", .help = "r
 struct counter count_forwarded = { .name = "proxy.forwarded", .help = "requests and responses forwarded statelessly", .unit = "messages" };
 struct counter count_loops = { .name = "proxy.loops", .help = "requests that came back here as they had left (482)", .unit = "messages" };
 struct counter count_merged = { .name = "proxy.merged", .help = "requests to this server that came by more than one branch (482)", .unit = "messages" };
+struct counter count_unsealed = { .name = "proxy.unsealed", .help = "requests within a dialog by a Route of ours without our seal, handled as new ones", .unit = "messages" };
 struct counter count_too_broad = { .name = "proxy.too_broad", .help = "requests with more targets than their Max-Breadth allows (440)", .unit = "messages" };
 struct counter count_extensions = { .name = "proxy.extensions", .help = "requests that want an extension of us which we do not know (420)", .unit = "messages" };
 
@@ -26,7 +27,7 @@ static void counters_once(void)
 {
 	static struct counter *const all[] = { &count_requests, &count_responses, &count_keepalives, &count_strays, &count_bad_messages,
 					       &count_dropped_acks, &count_too_many_hops, &count_forwarded, &count_loops, &count_merged,
-					       &count_too_broad, &count_extensions };
+					       &count_too_broad, &count_extensions, &count_unsealed };
 
 	if (boot.counters)
 		return;
@@ -48,6 +49,7 @@ enum err proxy_boot(const struct proxy_user *u)
 
 	boot.user = *u;
 	random_bytes(&boot.key, sizeof(boot.key));
+	seal_boot();
 	counters_once();
 	tm_set_user(&tm_user);
 	return merged_boot() || ring_boot() ? ERR_NOMEM : OK;

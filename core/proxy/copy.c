@@ -6,6 +6,7 @@ enum { MOST_BREADTH = 60 };	/* RFC 5393 §5.3.3 */
 void copy_write(const struct copy *c, struct str branch_id, struct buf *out)
 {
 	char       room[COPY_FIELDS_BYTES];
+	char       seal[SEAL_BYTES];
 	struct buf fields = buf_on(room, sizeof(room));
 
 	BUF_LIT(&fields, "Via: ");
@@ -18,7 +19,7 @@ void copy_write(const struct copy *c, struct str branch_id, struct buf *out)
 	}
 	BUF_LIT(&fields, "\r\n");
 	if (c->r->record_route)
-		record_route_write(c->r->from.via, c->via, c->secure, &fields);
+		record_route_write(c->r->from.via, c->via, c->secure, seal_write(&c->r->msg, seal), &fields);
 	BUF_LIT(&fields, "Max-Breadth: ");
 	buf_u64(&fields, c->breadth);
 	BUF_LIT(&fields, "\r\n");

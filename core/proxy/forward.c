@@ -180,16 +180,7 @@ static uint64_t conn_of(const struct via *ours)
 	struct str text;
 	uint64_t   conn = 0;
 
-	if (!param_find(ours->params, "conn", &text) || text.len != 2 * sizeof(conn))
-		return 0;
-	for (size_t i = 0; i < text.len; i++) {
-		char c = ch_lower(text.p[i]);
-
-		if (!ch_digit(c) && (c < 'a' || c > 'f'))
-			return 0;
-		conn = conn << 4 | (uint64_t)(ch_digit(c) ? c - '0' : c - 'a' + 10);
-	}
-	return conn;
+	return param_find(ours->params, "conn", &text) && str_hex64(text, &conn) ? conn : 0;
 }
 
 /* Where the next Via says: received and rport are always in it, since the request came through here (§16.7, §18.2.2). */

@@ -45,6 +45,14 @@ struct route_edit {
 MUST_CHECK enum err route_target(struct request *r, struct str uri, struct str path, struct route_edit *e);
 MUST_CHECK enum err route_target_undo(struct request *r, struct route_edit *e);
 
+/* --- seal.c --- */
+void seal_boot(void);
+enum { SEAL_BYTES = 16 };
+/* What our Record-Route of this request says to prove itself later; empty where that is not wanted. */
+struct str seal_write(struct msg *m, char room[SEAL_BYTES]);
+/* Does the URI of our Route value prove that we recorded it when the dialog of this request began? */
+bool seal_good(struct msg *m, const struct uri *u);
+
 /* --- copy.c --- */
 /* A copy of a request for one branch: Via, Record-Route and Max-Breadth of its own on top of the rest. */
 struct copy {
@@ -99,4 +107,4 @@ void locate(struct str uri, const struct locate_how *how, locate_done *done, voi
 void forward_response(struct request *r);
 
 extern struct counter count_requests, count_responses, count_keepalives, count_strays, count_bad_messages, count_dropped_acks,
-	count_too_many_hops, count_forwarded, count_loops, count_merged, count_too_broad, count_extensions;
+	count_too_many_hops, count_forwarded, count_loops, count_merged, count_too_broad, count_extensions, count_unsealed;

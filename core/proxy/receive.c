@@ -55,7 +55,7 @@ static void ack_request(struct request *r)
 		return;
 	}
 	u = msg_ruri(&r->msg);
-	if (!r->from_us_route || (!r->msg.first[H_ROUTE] && (!u || proxy_is_self(u)))) {
+	if (!r->from_us_route || !r->sealed || (!r->msg.first[H_ROUTE] && (!u || proxy_is_self(u)))) {
 		if (follows(r))
 			return;
 		counter_inc(&count_dropped_acks);
@@ -78,6 +78,16 @@ static void cancel_request(struct request *r)
 	request_done(r);
 }
 
+/* A To tag, and a Route of ours that is not from our Record-Route: a phone that sends all it has through its outbound proxy, or a forgery. Who
+ * asks, and where it wants to go, is for the script to judge, as without the tag. */
+static bool is_unsealed(struct request *r)
+{
+	if (!r->from_us_route || r->sealed)
+		return false;
+	counter_inc(&count_unsealed);
+	return true;
+}
+
 static void good_request(struct request *r)
 {
 	if (r->msg.method == M_ACK) {
@@ -92,7 +102,7 @@ static void good_request(struct request *r)
 		request_done(r);
 		return;
 	}
-	if (msg_to_tag(&r->msg).len) {
+	if (msg_to_tag(&r->msg).len && !is_unsealed(r)) {
 		dialog_request(r);
 	} else if (entry.closing) {
 		reply_stateless(r, &(struct reply){ .status = 503, .headers = STR("Retry-After: 5\r\n") });

@@ -37,6 +37,7 @@ struct request {
 	bool           record_route;	/* asked for by the script */
 	bool           in_dialog;	/* To tag: routed by its Route set */
 	bool           from_us_route;	/* our own Route value was removed (loose routing) */
+	bool           sealed;		/* and it proved to be of this dialog (seal.c) */
 	bool           prepared;	/* Max-Forwards is counted down: once, however often it is relayed */
 	bool           spiral;		/* it has been here before, with something else in it (RFC 5393 §4) */
 	uint8_t        recursions;	/* how often a 3xx has been followed */
@@ -59,6 +60,15 @@ struct proxy_user {
 	bool (*is_local)(struct str host);
 };
 MUST_CHECK enum err proxy_boot(const struct proxy_user *u);
+
+/* A Route of ours within a dialog counts only with the seal that we gave our Record-Route. */
+struct seal_settings {
+	bool on;
+};
+extern struct seal_settings dialog_seal;
+/* What seals are made with: before proxy_boot(), the same in every life of the server, or dialogs do not outlive one. Without it each
+ * proxy_boot() draws a key. ERR_UNSUPPORTED, ERR_NOMEM of the library. */
+MUST_CHECK enum err proxy_set_secret(struct str secret);
 /* From the net floor: one message. */
 void proxy_received(struct str bytes, const struct flow *from);
 /* From the net floor: a stream that must be closed, for the message with this header cannot be cut out (net_user.unframed). */

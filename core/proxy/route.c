@@ -19,6 +19,14 @@ static const struct listener *listener_of(const struct uri *u)
 	return NULL;
 }
 
+/* Before a dialog there is nothing to prove: a preloaded Route leads to the script. */
+static void note_own_route(struct request *r, const struct uri *u)
+{
+	r->from_us_route = true;
+	if (!r->sealed && msg_to_tag(&r->msg).len)
+		r->sealed = seal_good(&r->msg, u);
+}
+
 /* Is that Route value one of ours, so that it has done its work here? Of two that we wrote (RFC 5658 §5) the second names the side to
  * which the request goes on. */
 static bool is_own_route(struct request *r, struct str value)
@@ -31,6 +39,7 @@ static bool is_own_route(struct request *r, struct str value)
 	l = listener_of(&na.uri);
 	if (l)
 		r->like = l;
+	note_own_route(r, &na.uri);
 	return true;
 }
 
@@ -70,13 +79,11 @@ static enum err undo_strict_routing(struct request *r)
 	struct str        target;
 	enum err          err;
 
-	if (!u || u->has_user || !r->msg.first[H_ROUTE] || !uri_param(u, "lr", NULL) || !net_is_local(u->host, u->port, TP_NONE))
+	if (!u || (u->has_user && !(dialog_seal.on && seal_good(&r->msg, u))) || !r->msg.first[H_ROUTE] || !uri_param(u, "lr", NULL) || !net_is_local(u->host, u->port, TP_NONE))
 		return OK;
+	note_own_route(r, u);
 	err = take_last_route(r, &target);
-	if (!err)
-		err = msg_set_ruri(&r->msg, target);
-	r->from_us_route = !err;
-	return err;
+	return err ? err : msg_set_ruri(&r->msg, target);
 }
 
 bool route_in(struct request *r)
@@ -84,10 +91,8 @@ bool route_in(struct request *r)
 	struct str value;
 	enum err   err = undo_strict_routing(r);
 
-	while (!err && first_route(r, &value) && is_own_route(r, value)) {
-		r->from_us_route = true;
+	while (!err && first_route(r, &value) && is_own_route(r, value))
 		err = msg_pop_value(&r->msg, H_ROUTE);
-	}
 	if (!err)
 		return true;
 	count_bad(BAD_ROUTE);

@@ -39,6 +39,7 @@ struct settings {
 	struct texts domains, aliases;	/* host names that are ours */
 	struct texts proxy_protocol_from;	/* "10.0.0.0/8" */
 	struct str   advertise;		/* "host" or "host:port"; empty: the address of the socket */
+	struct str   secret;		/* of dialog seals; empty: one that is found (process/secret.c) */
 	struct str   database;		/* "sqlite:var/sipario.db"; empty: none */
 	int64_t      workers;		/* 0: one a core */
 	uint64_t     memory_limit;	/* bytes of shared memory */

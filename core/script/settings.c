@@ -25,6 +25,8 @@ const struct mod_param core_settings[] = {
 	{ "user", P_STR, &settings.user, .help = "system user to run as once the sockets are open" },
 	{ "group", P_STR, &settings.group, .help = "system group to run as" },
 	{ "control", P_STR, &settings.control, "\"\"", .help = "path of the control channel's socket, where siparioctl finds the running server; empty: none" },
+	{ "dialog_seal", P_BOOL, &dialog_seal.on, "on", .help = "requests within a dialog are relayed only by a Record-Route that proves to be ours; others are new requests to the script", .live = true },
+	{ "secret", P_STR, &settings.secret, .help = "what that proof is made with, 16 characters or more, the same for all servers that stand for each other; empty: kept in the database, else made of /etc/machine-id" },
 	{ "dns_servers", P_STR, &settings.dns_servers, .help = "name servers to ask, 127.0.0.1:53,…; empty: the system's" },
 	{ "dns_timeout", P_MS, &settings.dns_timeout_ms, "2s", 100, 60000, .help = "wait for one name server's answer" },
 	{ "dns_tries", P_INT, &settings.dns_tries, "2", 1, 10, .help = "questions before giving up" },

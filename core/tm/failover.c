@@ -18,12 +18,16 @@ void via_write(const struct listener *l, struct str branch_id, struct buf *out)
 	buf_add(out, branch_id);
 }
 
-static void record_one(const struct listener *l, bool secure, struct buf *b)
+static void record_one(const struct listener *l, bool secure, struct str seal, struct buf *b)
 {
 	bool       tls = l->transport == TP_TLS;
 	struct str name = transport_name(l->transport);
 
 	buf_add(b, secure && tls ? STR("Record-Route: <sips:") : STR("Record-Route: <sip:"));
+	if (seal.len) {
+		buf_add(b, seal);
+		buf_ch(b, '@');
+	}
 	buf_add(b, l->host_port);
 	if (l->transport != TP_UDP && !(secure && tls)) {
 		BUF_LIT(b, ";transport=");
@@ -33,25 +37,38 @@ static void record_one(const struct listener *l, bool secure, struct buf *b)
 	BUF_LIT(b, ";lr>\r\n");
 }
 
-void record_route_write(const struct listener *in, const struct listener *out, bool secure, struct buf *b)
+void record_route_write(const struct listener *in, const struct listener *out, bool secure, struct str seal, struct buf *b)
 {
 	if (out != in)
-		record_one(out, secure, b);
-	record_one(in, secure, b);
+		record_one(out, secure, seal, b);
+	record_one(in, secure, seal, b);
+}
+
+/* The seal in what may be our Record-Route, at the beginning of `text`: behind "Record-Route: <sip:". */
+static struct str seal_in(struct str text)
+{
+	struct str uri = str_take_until(&text, '>');
+	ptrdiff_t  at = str_find(uri, '@');
+
+	str_take_until(&uri, '<');
+	str_take_until(&uri, ':');
+	return at < 0 ? STR_NONE : str_take_until(&uri, '@');
 }
 
 /* Our Record-Route behind the Via, if it is there, is taken off `rest` and written for another socket. */
 static void move_record_route(const struct listener *in, const struct listener *was, const struct listener *is, struct str *rest, struct buf *out)
 {
+	struct str seal = seal_in(*rest);
+
 	for (int secure = 0; secure < 2; secure++) {
 		char       room[RECORD_ROUTE_BYTES];
 		struct buf ours = buf_on(room, sizeof(room));
 
-		record_route_write(in, was, secure, &ours);
+		record_route_write(in, was, secure, seal, &ours);
 		if (!str_starts(*rest, buf_str(&ours)))
 			continue;
 		*rest = str_from(*rest, ours.len);
-		record_route_write(in, is, secure, out);
+		record_route_write(in, is, secure, seal, out);
 		return;
 	}
 }

@@ -100,8 +100,9 @@ struct str tm_held(struct trans *t, struct arena *a);
 void via_write(const struct listener *l, struct str branch_id, struct buf *out);
 enum { VIA_BYTES = 400 };	/* holds any of ours: a host name has at most 255 bytes */
 /* Our Record-Route, whole fields (RFC 3261 §16.6 step 4). Where the request leaves by another socket than it came in by, each side gets the one
- * that it can reach: RFC 5658 §5, the value for the next hop on top. secure: the Request-URI or the next hop is a SIPS URI. */
-void record_route_write(const struct listener *in, const struct listener *out, bool secure, struct buf *b);
+ * that it can reach: RFC 5658 §5, the value for the next hop on top. secure: the Request-URI or the next hop is a SIPS URI. seal: their
+ * user part, empty: none. */
+void record_route_write(const struct listener *in, const struct listener *out, bool secure, struct str seal, struct buf *b);
 enum { RECORD_ROUTE_BYTES = 700 };
 /* One branch: builds, sends, starts its timers. bound: the most bytes build may write. ERR_STATE: cancelled or final already.
  * ERR_LIMIT: too many branches. May be called again after an outcome that was not sent (serial forking). */

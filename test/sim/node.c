@@ -401,6 +401,7 @@ static void floors_begin(void)
 	static const struct proxy_user user = { .request = script, .follow = follow, .is_local = is_local };
 	static const struct net_user   net = { .received = proxy_received, .unreachable = tm_unreachable };
 
+	dialog_seal.on = true;
 	if (shm_create(REGION_BYTES, WORKERS + 1) || timer_boot() || mailbox_boot() || avoid_boot() || tm_boot(BUCKETS) || proxy_boot(&user))
 		abort();
 	tm_timers.first = world.plan->first_ms;

@@ -229,6 +229,36 @@ def _(b):
     bob.wait("ACK")
 
 
+@test("a To tag and a Route that names us open no relay: the script judges what is not of a dialog through here")
+def _(b):
+    s = Server(b)
+    mallory, victim = phone(b, s, "mallory", password=None), phone(b, s, "victim", password=None, host="127.0.0.2")
+    for route in (f"<sip:{s.here};lr>", f"<sip:0123456789abcdef@{s.here};lr>"):
+        rq = mallory.start("MESSAGE", f"sip:x@{victim.here}", from_="<sip:m@elsewhere.example>;tag=1", to="<sip:x@elsewhere.example>;tag=2", routes=[route])
+        m = mallory.finish(rq)
+        assert m.status == 403, m
+    mallory.start("ACK", f"sip:x@{victim.here}", from_="<sip:m@elsewhere.example>;tag=1", to="<sip:x@elsewhere.example>;tag=2", routes=[f"<sip:{s.here};lr>"])
+    assert not victim.find(lambda m: True, 0.5)
+    assert re.search(r"proxy.unsealed +2\b", s.ctl("stats", "proxy.unsealed"))
+
+
+@test("a call outlives a restart of the server: the proof in its Record-Route is kept in the database")
+def _(b):
+    s = Server(b)
+    alice, ad, bob, bd = established(b, s)
+    assert s.stop() == 0
+    s.start()
+    rq = ad.start("BYE")
+    bob.answer(bob.wait("BYE"), 200)
+    assert alice.finish(rq).status == 200
+    s.sql("UPDATE secrets SET value = 'another one, which is long enough'")
+    alice, ad, bob, bd = established(b, s)
+    assert s.stop() == 0
+    s.start()
+    bob.finish(bd.start("BYE"))
+    assert not alice.find("BYE", 0.5), "relayed by a seal of another secret"
+
+
 @test("a strict router in front: the Request-URI is taken from the last Route")
 def _(b):
     s = Server(b)

@@ -97,6 +97,8 @@ TEST(hash_without_case_agrees_with_lower_case)
 		CHECK_INT(hash_istr(&k, str_n(up, 10)), hash_str(&k, str_n(low, 10)));
 	}
 	CHECK(hash_str(&k, STR("a")) != hash_str(&k, str_n("a\0", 2)));
+	CHECK(hash_mac(&k, STR("12345678a"), STR("b")) != hash_mac(&k, STR("12345678"), STR("ab")));	/* where one ends counts */
+	CHECK(hash_mac(&k, STR(""), STR("ab")) != hash_mac(&k, STR("ab"), STR("")));
 }
 
 TEST(list_moves_whole_rings)
