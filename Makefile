@@ -5,7 +5,7 @@ PREFIX  ?= /usr/local
 SHARED  ?= ../shared
 B       := build
 
-LIBS    := -lcares -ljansson -lsqlite3 -lcrypto -lpcre2-8 -ldl -lm -pthread
+LIBS    := -lcares -ljansson -lsqlite3 -lpq -lcrypto -lpcre2-8 -ldl -lm -pthread
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
            -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wno-missing-field-initializers
 COMMON  := -std=gnu17 -D_GNU_SOURCE -DSIPARIO_VERSION='"$(VERSION)"' -Icore -I. -g -fno-strict-aliasing -fvisibility=default $(WARN)

@@ -3,49 +3,69 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
+
 enum { MOST_URL = 512 };
 
-static const struct db_driver *const drivers[] = { &db_sqlite };
+static const struct db_driver *const drivers[] = { &db_sqlite, &db_postgres };
 
 static struct {
 	const struct db_driver *driver;		/* NULL: no store */
 	char                    url[MOST_URL], where[MOST_URL];	/* whole, and behind the scheme */
+	char                    shown[MOST_URL];		/* without a password */
 	struct db_stmt         *stmts[DB_MOST_STMTS];
 	unsigned                count;
 } cfg;
 
 /* --- URLs --- */
 
+static const struct db_driver *driver_of(struct str scheme)
+{
+	if (str_ieqz(scheme, "postgres"))	/* libpq knows both */
+		scheme = STR("postgresql");
+	for (size_t i = 0; i < COUNT_OF(drivers); i++)
+		if (str_ieqz(scheme, drivers[i]->scheme))
+			return drivers[i];
+	return NULL;
+}
+
 static enum err url_parse(struct str url, const struct db_driver **driver, char *where, char *why, size_t cap)
 {
+	char       shown[MOST_URL];
 	struct str rest = url, scheme = str_take_until(&rest, ':');
 
-	for (size_t i = 0; i < COUNT_OF(drivers); i++) {
-		if (!str_ieqz(scheme, drivers[i]->scheme))
-			continue;
-		if (!rest.len || url.len >= MOST_URL || !str_cstr(rest, where, MOST_URL)) {
-			snprintf(why, cap, "database \"" STR_FMT "\": expected sqlite:PATH of at most %d bytes", STR_ARG(url), MOST_URL - 1);
-			return ERR_SYNTAX;
-		}
-		*driver = drivers[i];
+	*driver = driver_of(scheme);
+	if (*driver && rest.len && url.len < MOST_URL && str_cstr(rest, where, MOST_URL))
 		return OK;
-	}
-	snprintf(why, cap, "database \"" STR_FMT "\": this engine is not built in; use sqlite:PATH", STR_ARG(str_to(url, 200)));
-	return ERR_UNSUPPORTED;
+	db_url_public(url, shown, sizeof(shown));
+	if (*driver)
+		snprintf(why, cap, "database \"%s\": expected sqlite:PATH or postgresql://USER@HOST/NAME of at most %d bytes", shown, MOST_URL - 1);
+	else
+		snprintf(why, cap, "database \"%.200s\": this engine is not built in; use sqlite:PATH or postgresql://USER@HOST/NAME", shown);
+	return *driver ? ERR_SYNTAX : ERR_UNSUPPORTED;
 }
 
 enum err db_configure(struct str url, char *why, size_t cap)
 {
-	enum err err = url_parse(url, &cfg.driver, cfg.where, why, cap);
+	const struct db_driver *driver;
+	enum err                err = url_parse(url, &driver, cfg.where, why, cap);
 
-	if (!err)
-		(void)snprintf(cfg.url, sizeof(cfg.url), STR_FMT, STR_ARG(url));
-	return err;
+	if (err)
+		return err;
+	cfg.driver = driver;
+	(void)snprintf(cfg.url, sizeof(cfg.url), STR_FMT, STR_ARG(url));
+	db_url_public(url, cfg.shown, sizeof(cfg.shown));
+	return OK;
 }
 
 struct str db_url(void)
 {
 	return str_of(cfg.url);
+}
+
+struct str db_url_shown(void)
+{
+	return str_of(cfg.shown);
 }
 
 bool db_configured(void)
@@ -60,6 +80,19 @@ struct db *db_connect(enum db_mode mode, char *why, size_t cap)
 		return NULL;
 	}
 	return cfg.driver->open(cfg.where, mode, why, cap);
+}
+
+const char *db_library(void)
+{
+	static char room[128];
+	size_t      len = 0;
+
+	for (size_t i = 0; i < COUNT_OF(drivers); i++) {
+		len += (size_t)snprintf(room + len, sizeof(room) - len, "%s", i ? "\n" : "");
+		drivers[i]->library(room + len, sizeof(room) - len);
+		len = strlen(room);
+	}
+	return room;
 }
 
 /* --- statements --- */
@@ -138,6 +171,11 @@ full:
 	return false;
 }
 
+void db_note_refused(const char *why)
+{
+	log_warn(NULL, "a change was refused by the database: %s", why);
+}
+
 /* --- boot --- */
 
 static enum err check_statements(struct db *d, char *why, size_t cap)
@@ -159,13 +197,13 @@ enum err db_check(char *why, size_t cap)
 		return ERR_IO;
 	err = db_schema_version(d, &version);
 	if (err) {
-		snprintf(why, cap, "%s cannot be read: check that it is a database and that this user may read it", cfg.where);
+		snprintf(why, cap, "%s cannot be read: check that it is a database and that this user may read it", cfg.shown);
 	} else if (version < DB_SCHEMA) {
-		snprintf(why, cap, "%s has schema %u, this server needs %d: run `siparioctl --db %s db migrate`", cfg.where, version,
-			 DB_SCHEMA, cfg.url);
+		snprintf(why, cap, "%s has schema %u, this server needs %d: run `siparioctl --db %s db migrate`", cfg.shown, version,
+			 DB_SCHEMA, cfg.shown);
 		err = ERR_STATE;
 	} else if (version > DB_SCHEMA) {
-		snprintf(why, cap, "%s has schema %u, this server knows %d: install the newer server", cfg.where, version, DB_SCHEMA);
+		snprintf(why, cap, "%s has schema %u, this server knows %d: install the newer server", cfg.shown, version, DB_SCHEMA);
 		err = ERR_STATE;
 	} else {
 		err = check_statements(d, why, cap);

@@ -1,8 +1,9 @@
 #pragma once
-/* Stores: one asynchronous interface, several engines (sqlite/ now, postgres/ next). Statements are written once, in SQL with $1, $2 …
+/* Stores: one asynchronous interface, several engines (sqlite/, postgres/). Statements are written once, in SQL with $1, $2 … that every
+ * engine understands; an expression that is only a parameter has a type of its own where it is a number.
  *
  * A worker never waits for a store: reads go through db_query(), whose answer comes by the loop (SQLite: a thread a worker with its own
- * connection); changes go as letters to the writer process, which commits many of them in one transaction and tells each
+ * connection; PostgreSQL: a few connections a worker, pipelined); changes go as letters to the writer process, which commits many of them in one transaction and tells each
  * sender after the commit. siparioctl, migrations and the writer itself use the synchronous calls at the end. */
 #include "base/arena.h"
 #include "net/mailbox.h"
@@ -36,15 +37,18 @@ struct db_stmt {
 void db_stmt_register(struct db_stmt *st);
 
 /* --- boot (supervisor, before the fork) --- */
-/* "sqlite:PATH" (relative to the working directory). ERR_UNSUPPORTED, with a sentence in `why`, for engines not built in. */
+/* "sqlite:PATH" (relative to the working directory), or "postgresql://…" as libpq has it (service=, passfile=, several hosts …). ERR_UNSUPPORTED, with a sentence in `why`, for engines not built in. */
 MUST_CHECK enum err db_configure(struct str url, char *why, size_t cap);
 bool db_configured(void);
-struct str db_url(void);	/* as configured, for db_open() at start-up; empty: none */
+struct str db_url(void);	/* as configured, for db_open() at start-up; empty: none. It may hold a password */
+struct str db_url_shown(void);	/* without it, for people and logs */
+/* A URL without what is secret in it, in `room`: "postgresql://alice:x@h/d" is shown as "postgresql://alice@h/d". */
+void db_url_public(struct str url, char *room, size_t cap);
 /* Opens, checks the schema version and closes. The sentence in `why` names the command that helps
  * ("var/sipario.db has schema 1, this server needs 2: run `siparioctl db migrate`"). */
 MUST_CHECK enum err db_check(char *why, size_t cap);
 
-/* Name and version of the engines built in, for `sipario -V`. */
+/* Names and versions of the engines built in, for `sipario -V`. */
 const char *db_library(void);
 
 /* --- worker: reads --- */
@@ -89,7 +93,7 @@ void db_writer_stop(void);
 struct db;
 MUST_CHECK struct db *db_open(struct str url, bool create, char *why, size_t cap);
 void db_close(struct db *d);
-/* One statement with $n; rows in the arena, may be NULL. On error `why` (may be NULL) has the engine's words. ERR_EXISTS: a row with that key
+/* One statement with $1 … $n, each of which it must use; rows in the arena, may be NULL. On error `why` (may be NULL) has the engine's words. ERR_EXISTS: a row with that key
  * is there; ERR_STATE: another constraint; ERR_SYNTAX: the statement or a value; ERR_IO: the store is away. */
 MUST_CHECK enum err db_exec(struct db *d, const char *sql, const struct db_value *params, unsigned n, struct arena *a,
 			    struct db_rows *rows, char *why, size_t cap);

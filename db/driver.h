@@ -11,11 +11,18 @@ enum db_mode {
 	DB_CREATE,	/* the same, and the store is made where there is none */
 };
 typedef bool db_row_fn(void *arg, const struct db_rows *row);
+struct db_job {
+	const struct db_stmt  *stmt;
+	const struct db_value *v;
+	enum err               result;
+};
 
 /* Errors of run and each: ERR_SYNTAX (the statement or its values), ERR_EXISTS (a row with that key is there), ERR_STATE (another
  * constraint), ERR_LIMIT; the transaction goes on without that statement. ERR_IO, ERR_NOMEM: the store is away and the transaction lost. */
 struct db_driver {
-	const char *scheme;	/* of the URL */
+	const char *scheme;	/* of the URL, and the folder of its migrations */
+	void (*library)(char *out, size_t cap);	/* its name and version */
+	const char *version_table;	/* the statement that makes it where there is none */
 	struct db *(*open)(const char *where, enum db_mode mode, char *why, size_t cap);
 	void (*close)(struct db *d);
 	/* The store behind this connection was replaced or removed. */
@@ -26,6 +33,9 @@ struct db_driver {
 			 char *why, size_t cap);
 	enum err (*run)(struct db *d, const struct db_stmt *st, const struct db_value *params, db_row_fn *fn, void *arg,
 			char *why, size_t cap);
+	/* A whole transaction of *n statements. OK: committed, and each of the first *n (which may be fewer than asked, at least one) has its result: OK, or
+	 * why it was refused, which was logged. ERR_IO: nothing is. The connection is then of no further use. */
+	enum err (*group)(struct db *d, struct db_job *job, size_t *n, char *why, size_t cap);
 	/* Prepare without running. */
 	enum err (*prepare)(struct db *d, const struct db_stmt *st, char *why, size_t cap);
 	/* Several statements, no parameters, no rows. */
@@ -42,10 +52,12 @@ struct db_driver {
 struct db {
 	const struct db_driver *driver;
 };
-extern const struct db_driver db_sqlite;
+extern const struct db_driver db_sqlite, db_postgres;
 
 /* Texts must be UTF-8 without NUL in every engine. */
 bool db_values_ok(const struct db_value *v, unsigned n);
+/* Of a change; the words may not hold a value. */
+void db_note_refused(const char *why);
 /* The registered statement with that id, NULL past the end. */
 const struct db_stmt *db_stmt_at(unsigned id);
 /* A connection to the configured store. */

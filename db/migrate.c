@@ -144,8 +144,6 @@ static enum err apply(struct db *d, const char *folder, const struct db_migratio
 
 enum err db_migrate(struct db *d, const char *folder, unsigned *applied, char *why, size_t cap)
 {
-	static const char    table[] = "CREATE TABLE IF NOT EXISTS schema_version (number INTEGER PRIMARY KEY, name TEXT NOT NULL, "
-				       "applied_unix INTEGER NOT NULL DEFAULT (unixepoch())) STRICT";
 	struct arena         a;
 	struct db_migration *list;
 	size_t               n;
@@ -155,7 +153,7 @@ enum err db_migrate(struct db *d, const char *folder, unsigned *applied, char *w
 	arena_init(&a, NULL, 0, 1 << 20);
 	err = db_migrations(d, folder, &a, &list, &n, why, cap);
 	if (!err)
-		err = d->driver->script(d, table, why, cap);
+		err = d->driver->script(d, d->driver->version_table, why, cap);
 	for (size_t i = 0; !err && i < n; i++)
 		if (!list[i].applied && !(err = apply(d, folder, &list[i], why, cap)))
 			done++;

@@ -27,6 +27,7 @@ static struct {
 	/* the writer's own */
 	struct loop *loop;
 	struct db   *conn;
+	struct db_job job[MOST_IN_GROUP];
 	struct timer again;
 	uint32_t     retry_ms;
 	bool         resting;	/* between two tries */
@@ -115,35 +116,44 @@ static void answer_first(void)
 		db_write_free(l);
 }
 
-static enum err run_one(struct db_write *l)
+static bool sound(const struct db_write *l)
 {
-	char     why[256] = "";
-	enum err err;
+	return l->n == l->stmt->params && db_values_ok(l->v, l->n);
+}
 
-	if (l->n != l->stmt->params || !db_values_ok(l->v, l->n))
-		return ERR_SYNTAX;
-	err = w.conn->driver->run(w.conn, l->stmt, l->v, NULL, NULL, why, sizeof(why));
-	if (err && err != ERR_IO && err != ERR_NOMEM)
-		log_warn(NULL, "a change was refused by the database: %s", why);
-	return err;
+/* The next group, up to one that no store can take. */
+static size_t take_group(void)
+{
+	size_t n = 0;
+
+	LIST_EACH(struct db_write, l, &w.desk->waiting, mail.link) {
+		if (n == MOST_IN_GROUP || !sound(l))
+			break;
+		w.job[n++] = (struct db_job){ .stmt = l->stmt, .v = l->v };
+	}
+	return n;
 }
 
 static enum err run_group(size_t *n, char *why, size_t cap)
 {
-	enum err err = w.conn->driver->begin(w.conn, true, why, cap);
+	enum err err;
+	size_t   i = 0;
 
+	*n = take_group();
+	if (!*n) {
+		LIST_FIRST(&w.desk->waiting, struct db_write, mail.link)->result = ERR_SYNTAX;
+		*n = 1;
+		return OK;
+	}
+	err = w.conn->driver->group(w.conn, w.job, n, why, cap);
 	if (err)
 		return err;
-	*n = 0;
 	LIST_EACH(struct db_write, l, &w.desk->waiting, mail.link) {
-		if (*n == MOST_IN_GROUP)
+		if (i == *n)
 			break;
-		l->result = run_one(l);
-		if (l->result == ERR_IO || l->result == ERR_NOMEM)
-			return l->result;
-		++*n;
+		l->result = w.job[i++].result;
 	}
-	return w.conn->driver->commit(w.conn, why, cap);
+	return OK;
 }
 
 static bool connected(char *why, size_t cap)

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "process/rpc.h"
 
-#define COLUMNS "aor, contact, expires_unix - $2, q, received, user_agent, path, instance, reg_id, call_id, cseq"
+#define COLUMNS "aor, contact, expires_unix - $1, q, received, user_agent, path, instance, reg_id, call_id, cseq"
 static const char *const names[] = { "aor", "contact", "expires_s", "q", "received", "user_agent", "path", "instance", "reg_id", "call_id", "cseq" };
 static const char        for_list[] = "aor,contact,expires_s,received,user_agent";
 
@@ -30,9 +30,9 @@ static void note_source(const struct ctl *c)
 
 static enum err rows_instead(struct ctl *c, const char *sql, struct str aor)
 {
-	struct db_value v[] = { db_text(aor), db_int(clock_unix()) };
+	struct db_value v[] = { db_int(clock_unix()), db_text(aor) };
 	struct db_rows  rows;
-	enum err        err = ctl_query(c, sql, v, 2, &rows);
+	enum err        err = ctl_query(c, sql, v, aor.p ? 2 : 1, &rows);
 
 	if (err)
 		return err;
@@ -85,7 +85,7 @@ static enum err location_list(struct ctl *c)
 	c->columns = for_list;
 	if (err != ERR_NOT_FOUND)
 		return err;
-	return rows_instead(c, "SELECT " COLUMNS " FROM bindings WHERE expires_unix > $2 ORDER BY aor, contact", STR_NONE);
+	return rows_instead(c, "SELECT " COLUMNS " FROM bindings WHERE expires_unix > $1 ORDER BY aor, contact", STR_NONE);
 }
 
 static enum err location_show(struct ctl *c)
@@ -99,7 +99,7 @@ static enum err location_show(struct ctl *c)
 	err = ask_rows(c, "location.show", params_of(c, aor, NULL));
 	if (err != ERR_NOT_FOUND)
 		return err;
-	return rows_instead(c, "SELECT " COLUMNS " FROM bindings WHERE aor = $1 AND expires_unix > $2 ORDER BY q DESC, contact", aor);
+	return rows_instead(c, "SELECT " COLUMNS " FROM bindings WHERE aor = $2 AND expires_unix > $1 ORDER BY q DESC, contact", aor);
 }
 
 static void answer_removed(struct ctl *c, int64_t n)
@@ -120,7 +120,7 @@ static enum err remove_instead(struct ctl *c, struct str aor, const char *contac
 	struct db_value v[] = { db_text(aor), db_text(str_of(contact)) };
 	struct db_rows  rows;
 	enum err        err = ctl_query(c, contact ? "DELETE FROM bindings WHERE aor = $1 AND contact = $2 RETURNING 1"
-						   : "DELETE FROM bindings WHERE aor = $1 RETURNING 1", v, 2, &rows);
+						   : "DELETE FROM bindings WHERE aor = $1 RETURNING 1", v, contact ? 2 : 1, &rows);
 
 	if (err)
 		return err;

@@ -132,7 +132,7 @@ static enum err user_list(struct ctl *c)
 	if (err)
 		return err;
 	v = db_text(domain);
-	err = ctl_query(c, c->argc ? some : all, &v, 1, &rows);
+	err = ctl_query(c, c->argc ? some : all, &v, c->argc ? 1 : 0, &rows);
 	if (!err)
 		ctl_put_rows(c, &rows, names);
 	return err;
@@ -149,7 +149,7 @@ static enum err user_show(struct ctl *c)
 	if (err)
 		return err;
 	err = ctl_query(c, "SELECT name || '@' || domain, status, display_name, ring_time, forward_always, forward_busy, forward_no_answer, "
-			"forward_offline, rtrim(iif(ha1_md5 IS NULL, '', 'MD5, ') || iif(ha1_sha256 IS NULL, '', 'SHA-256'), ', '), created FROM users "
+			"forward_offline, rtrim(CASE WHEN ha1_md5 IS NULL THEN '' ELSE 'MD5, ' END || CASE WHEN ha1_sha256 IS NULL THEN '' ELSE 'SHA-256' END, ', '), created FROM users "
 			"WHERE name = $1 AND domain = $2", (struct db_value[]){ db_text(u.name), db_text(u.domain) }, 2, &rows);
 	if (err)
 		return err;

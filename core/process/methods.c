@@ -70,7 +70,7 @@ static enum err core_status(struct arena *a, struct str params, struct str *resu
 	json_put_text(&o, "version", STR(SIPARIO_VERSION));
 	json_put_int(&o, "start_unix", up.start_unix);
 	json_put_int(&o, "uptime_s", clock_unix() - up.start_unix);
-	json_put_text(&o, "database", db_url());
+	json_put_text(&o, "database", db_url_shown());
 	json_put_int(&o, "schema", DB_SCHEMA);
 	put_processes(&o);
 	put_listeners(&o);

@@ -17,7 +17,7 @@ const struct mod_param core_settings[] = {
 	{ "domain", P_STR, &settings.domains, .help = "a domain that is ours, besides those of the database; may be repeated" },
 	{ "alias", P_STR, &settings.aliases, .help = "another host name of this server; may be repeated" },
 	{ "advertise", P_STR, &settings.advertise, .help = "host or host:port that others shall see in Via and Record-Route instead of the socket's" },
-	{ "database", P_STR, &settings.database, .help = "where users and bindings are kept: sqlite:PATH" },
+	{ "database", P_STR, &settings.database, .help = "where users and bindings are kept: sqlite:PATH, or postgresql://USER@HOST/NAME" },
 	{ "workers", P_INT, &settings.workers, "0", 0, SETTINGS_MOST_WORKERS, .help = "worker processes; 0: one a processor core" },
 	{ "memory_limit", P_SIZE, &settings.memory_limit, "512MB", 16 << 20, (int64_t)1 << 46, .help = "the most shared memory" },
 	{ "log_level", P_CHOICE, &settings.log_level, "info", .choices = levels, .help = "what is worth a log line", .live = true },

@@ -243,6 +243,27 @@ static void sqlite_close(struct db *d)
 	free(s);
 }
 
+static enum err run_jobs(struct db *d, struct db_job *job, size_t n, char *why, size_t cap)
+{
+	for (size_t i = 0; i < n; i++) {
+		job[i].result = sqlite_run(d, job[i].stmt, job[i].v, NULL, NULL, why, cap);
+		if (job[i].result == ERR_IO || job[i].result == ERR_NOMEM)
+			return job[i].result;
+		if (job[i].result)
+			db_note_refused(why);
+	}
+	return OK;
+}
+
+static enum err sqlite_group(struct db *d, struct db_job *job, size_t *n, char *why, size_t cap)
+{
+	enum err err = sqlite_begin(d, true, why, cap);
+
+	if (!err)
+		err = run_jobs(d, job, *n, why, cap);
+	return err ? err : sqlite_commit(d, why, cap);
+}
+
 static bool sqlite_stale(const struct db *d)
 {
 	const struct sqlite *s = of(d);
@@ -325,14 +346,16 @@ fail:
 	return NULL;
 }
 
+static void sqlite_library(char *out, size_t cap)
+{
+	snprintf(out, cap, "SQLite %s", sqlite3_libversion());
+}
+
 const struct db_driver db_sqlite = {
-	.scheme = "sqlite", .open = sqlite_open, .close = sqlite_close, .stale = sqlite_stale, .has_table = sqlite_has_table,
-	.each = sqlite_each, .run = sqlite_run, .prepare = sqlite_prepare, .script = sqlite_script,
+	.scheme = "sqlite", .library = sqlite_library, .version_table = "CREATE TABLE IF NOT EXISTS schema_version (number INTEGER PRIMARY KEY, name TEXT NOT NULL, "
+	"applied_unix INTEGER NOT NULL DEFAULT (unixepoch())) STRICT",
+	.open = sqlite_open, .close = sqlite_close, .stale = sqlite_stale, .has_table = sqlite_has_table,
+	.each = sqlite_each, .run = sqlite_run, .group = sqlite_group, .prepare = sqlite_prepare, .script = sqlite_script,
 	.begin = sqlite_begin, .commit = sqlite_commit, .rollback = sqlite_rollback,
 	.worker_start = reader_start, .worker_stop = reader_stop, .query = reader_query,
 };
-
-const char *db_library(void)
-{
-	return "SQLite " SQLITE_VERSION;
-}
