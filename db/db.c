@@ -234,6 +234,11 @@ enum err db_query(const struct db_stmt *st, const struct db_value *params, db_do
 	return cfg.driver->query(st, params, done, arg);
 }
 
+size_t db_waiting(void)
+{
+	return cfg.driver && cfg.driver->waiting ? cfg.driver->waiting() : 0;
+}
+
 /* --- synchronous --- */
 
 struct db *db_open(struct str url, bool create, char *why, size_t cap)

@@ -60,6 +60,9 @@ typedef void db_done(void *arg, enum err err, const struct db_rows *rows);
  * configured. On error done is not called. */
 MUST_CHECK enum err db_query(const struct db_stmt *st, const struct db_value *params, db_done *done, void *arg);
 
+/* Questions of this worker that are not answered yet. A simulation lets real time pass only while there are any. */
+size_t db_waiting(void);
+
 /* --- worker: changes, through the writer --- */
 struct db_write {
 	struct mail           mail;		/* first */

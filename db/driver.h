@@ -47,6 +47,7 @@ struct db_driver {
 	enum err (*worker_start)(struct loop *l, const char *where);
 	void (*worker_stop)(void);
 	enum err (*query)(const struct db_stmt *st, const struct db_value *params, db_done *done, void *arg);
+	size_t (*waiting)(void);	/* questions without an answer */
 };
 /* The start of every engine's connection. */
 struct db {

@@ -274,6 +274,11 @@ enum err reader_query(const struct db_stmt *st, const struct db_value *params, d
 	return OK;
 }
 
+size_t reader_waiting(void)
+{
+	return r.loop ? r.count : 0;
+}
+
 /* Signals are the loop's. */
 static enum err start_thread(void)
 {

@@ -357,5 +357,5 @@ const struct db_driver db_sqlite = {
 	.open = sqlite_open, .close = sqlite_close, .stale = sqlite_stale, .has_table = sqlite_has_table,
 	.each = sqlite_each, .run = sqlite_run, .group = sqlite_group, .prepare = sqlite_prepare, .script = sqlite_script,
 	.begin = sqlite_begin, .commit = sqlite_commit, .rollback = sqlite_rollback,
-	.worker_start = reader_start, .worker_stop = reader_stop, .query = reader_query,
+	.worker_start = reader_start, .worker_stop = reader_stop, .query = reader_query, .waiting = reader_waiting,
 };

@@ -5,3 +5,4 @@
 enum err reader_start(struct loop *l, const char *path);
 void     reader_stop(void);
 enum err reader_query(const struct db_stmt *st, const struct db_value *params, db_done *done, void *arg);
+size_t   reader_waiting(void);
