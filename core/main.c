@@ -4,8 +4,10 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -27,7 +29,7 @@ enum { EXIT_BAD_SCRIPT = 1, EXIT_USAGE = 2, EXIT_NO_START = 3, MOST_DEFINES = 64
 static const char usage[] =
 	"usage: sipario -f FILE [-D NAME=VALUE]…        run in the foreground, log on stderr\n"
 	"       sipario -c FILE [-W] [-D NAME=VALUE]…   check the file, start nothing; exit status 0 good, 1 errors\n"
-	"       sipario test FILE [-D NAME=VALUE]…      run the tests in the file\n"
+	"       sipario test FILE… [-D NAME=VALUE]…     run the tests in the files; exit status 0 all passed, 1 not\n"
 	"       sipario explain CODE                    what an error or warning of the check means\n"
 	"       sipario -V                              version and linked libraries\n"
 	"\n"
@@ -36,6 +38,8 @@ static const char usage[] =
 	"  -D, --define NAME=VALUE    another value for a const of the file\n"
 	"  -W, --warnings-as-errors   a warning of the check is an error\n"
 	"      --json                 what the check found as JSON on standard output, for editors and programs\n"
+	"      --coverage             after the tests: the lines of the file that none of them has run\n"
+	"      --match PATTERN        tests whose name contains that, or matches it (* and ? are wildcards)\n"
 	"  -V, --version              version and linked libraries\n"
 	"  -h, --help                 this\n"
 	"\n"
@@ -43,13 +47,16 @@ static const char usage[] =
 
 static const struct option long_options[] = {
 	{ "file", required_argument, NULL, 'f' }, { "check", no_argument, NULL, 'c' }, { "define", required_argument, NULL, 'D' },
-	{ "warnings-as-errors", no_argument, NULL, 'W' }, { "json", no_argument, NULL, 'j' }, { "version", no_argument, NULL, 'V' },
+	{ "warnings-as-errors", no_argument, NULL, 'W' }, { "json", no_argument, NULL, 'j' }, { "coverage", no_argument, NULL, 'g' },
+	{ "match", required_argument, NULL, 'm' }, { "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' }, { 0 }
 };
 
 struct options {
 	const char *file;
 	bool        check, test, strict, json;
+	struct test_options how;
+	char      **tests;	/* files of `test`; ends with NULL */
 	struct str  define[MOST_DEFINES];
 	size_t      defines;
 };
@@ -96,12 +103,21 @@ static bool read_options(int argc, char **argv, struct options *o)
 		case 'h':
 			fputs(usage, stdout);
 			exit(0);
+		case 'g':
+			o->how.coverage = true;
+			break;
+		case 'm':
+			o->how.match = optarg;
+			break;
 		default:
 			return false;
 		}
-	if ((o->test || o->check) && !o->file && optind < argc)
+	o->tests = argv + optind;
+	if (o->test)
+		return optind < argc && !o->file && !o->json;
+	if (o->check && !o->file && optind < argc)
 		o->file = argv[optind++];
-	return o->file && optind == argc && (o->check || !o->json);
+	return !o->how.coverage && !o->how.match && o->file && optind == argc && (o->check || !o->json);
 }
 
 /* The one command that needs no file. */
@@ -279,17 +295,6 @@ static int serve(struct script *s)
 	return supervisor_run(&server.plan);
 }
 
-static int run_tests(struct script *s)
-{
-	char why[WHY_BYTES] = "";
-	int  failed;
-
-	log_set_level(LOG_ERROR);
-	script_use(s);
-	failed = script_test(s, why, sizeof(why));
-	return failed < 0 ? cannot(why) : failed ? EXIT_BAD_SCRIPT : 0;
-}
-
 /* https://no-color.org: any value that is not empty. */
 static bool colours_wanted(void)
 {
@@ -311,6 +316,43 @@ static struct script *load(const struct options *o)
 	return s;
 }
 
+static int test_file(struct options *o, struct test_count *count)
+{
+	char why[WHY_BYTES] = "";
+
+	server.script = load(o);
+	if (!server.script)
+		return EXIT_BAD_SCRIPT;
+	if (script_apply(server.script, why, sizeof(why)))
+		return cannot(why);
+	log_set_level(LOG_ERROR);
+	script_use(server.script);
+	return script_test(server.script, &o->how, count, why, sizeof(why)) ? cannot(why) : 0;
+}
+
+/* Settings and modules are a process's own: each file gets one. */
+static int test_files(struct options *o)
+{
+	struct test_count *count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int                worst = 0, status = 0;
+
+	if (count == MAP_FAILED)
+		return cannot("out of memory");
+	for (char **file = o->tests; *file; file++) {
+		pid_t pid = fork();
+
+		o->file = *file;
+		if (pid == 0)
+			exit(test_file(o, count));
+		if (pid < 0 || waitpid(pid, &status, 0) != pid)
+			return cannot("no process to run the tests in");
+		status = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_NO_START;
+		worst = status > worst ? status : worst;
+	}
+	printf("%u passed, %u failed\n", count->passed, count->failed);
+	return worst ? worst : count->failed ? EXIT_BAD_SCRIPT : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { 0 };
@@ -326,12 +368,12 @@ int main(int argc, char **argv)
 	arena_init(&server.arena, NULL, 0, 64 << 20);
 	if (script_boot())
 		return cannot("out of memory");
+	if (o.test)
+		return test_files(&o);
 	server.script = load(&o);
 	if (!server.script)
 		return EXIT_BAD_SCRIPT;
 	if (script_apply(server.script, why, sizeof(why)))
 		return cannot(why);
-	if (o.check)
-		return 0;
-	return o.test ? run_tests(server.script) : serve(server.script);
+	return o.check ? 0 : serve(server.script);
 }

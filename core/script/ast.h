@@ -243,23 +243,41 @@ struct constant {
 	int              state;
 };
 
-/* test "name" { send …; expect …; wait 5s; } */
-struct test_attr {			/* from "sip:a@b", with header "X: y", body "…", timeout 5s … */
+/* test "name" { given …; send …; expect …; wait 5s; } What there is to write: test_form.h. */
+struct test_attr {			/* from "sip:a@b", header "Subject" =~ /x/, no header "Route", at bob */
 	struct test_attr *next;
-	struct str        name;		/* "from"; `with` before it is optional and not kept */
+	struct str        name;		/* `with` before it is optional and not kept */
 	struct span       span;
-	struct expr      *value;	/* checked: an EX_CONST, or an EX_TEXT of constants folded into one */
+	bool              no;
+	enum op           op;		/* == != =~ !~ as written, OP_NONE: none */
+	struct expr      *of;		/* what stands before the operator: header "Subject" == …; NULL: nothing */
+	struct expr      *value;	/* A party, a method or another word is an EX_NAME; checked: else an EX_CONST */
 };
-enum step_kind { STEP_SEND, STEP_EXPECT_REPLY, STEP_EXPECT_REQUEST, STEP_EXPECT_NOTHING, STEP_WAIT };
+enum step_kind {
+	STEP_SEND_REQUEST,	/* name: its method */
+	STEP_SEND_REPLY,	/* code */
+	STEP_EXPECT_REQUEST,	/* name: its method; empty: any */
+	STEP_EXPECT_REPLY,	/* code, or code_class: `4xx`: 4 */
+	STEP_EXPECT_NOTHING,
+	STEP_EXPECT_LOG,	/* op, value */
+	STEP_EXPECT_COUNTER,	/* of, op, value */
+	STEP_EXPECT_TABLE,	/* of (an EX_TABLE), op, value */
+	STEP_WAIT,		/* value */
+	STEP_FAIL, STEP_RESTORE,	/* name: of a party, or `database` */
+	GIVEN_PARTY,		/* name */
+	GIVEN_USER, GIVEN_DOMAIN, GIVEN_BINDING, GIVEN_HOST, GIVEN_TIME, GIVEN_SQL,	/* value */
+	GIVEN_TABLE,		/* of (an EX_TABLE), value */
+	STEP_COUNT
+};
 struct test_step {
 	struct test_step *next;
 	enum step_kind    kind;
-	struct span       span;
-	struct span       method_span;
-	struct str        method;	/* STEP_SEND a request, STEP_EXPECT_REQUEST (empty: any) */
-	unsigned          code;		/* STEP_SEND a reply (else 0), STEP_EXPECT_REPLY: 100..699; 0 with code_class: any of its class */
-	unsigned          code_class;	/* `4xx`: 4 */
-	struct expr      *time;		/* STEP_WAIT; checked: an EX_CONST duration */
+	bool              no, directly;	/* expect no …, expect next … */
+	struct span       span, name_span;
+	struct str        name;
+	unsigned          code, code_class;
+	enum op           op;		/* OP_NONE: none was written */
+	struct expr      *of, *value;	/* checked: EX_CONST, but for an EX_TABLE */
 	struct test_attr *attrs;
 };
 struct test {
@@ -286,6 +304,7 @@ struct program {
 	struct table        *tables;
 	struct route        *routes;
 	struct test         *tests;
+	struct test_step    *givens;	/* outside of tests: for all of them */
 	struct regex        *regexes;	/* freed with the program */
 	struct counter_use  *counters;	/* checked; a name may come more than once */
 	size_t               route_count, table_count, test_count;

@@ -21,7 +21,7 @@ void check_method(struct checker *c, struct str name, struct span where)
 }
 
 /* The place of `part` of the text of a plain string literal; of the whole literal when escapes have moved it. */
-static struct span within(const struct expr *e, struct str part)
+struct span check_within(const struct expr *e, struct str part)
 {
 	struct str source = span_text(e->span), text = e->u.value.u.s;
 
@@ -37,7 +37,7 @@ static void methods_in_text(struct checker *c, const struct expr *e)
 	while (rest.len) {
 		struct str one = str_take_until(&rest, '|');
 
-		check_method(c, one, within(e, one));
+		check_method(c, one, check_within(e, one));
 	}
 }
 
@@ -79,7 +79,7 @@ void check_uri(struct checker *c, const struct expr *e)
 	if (!is_const_text(e) || !uri_parse(text, &u))
 		return;
 	at = good_uri_prefix(text);
-	g = diag_add(c->d, D_URI, within(e, str_n(text.p + at, text.len > at)), "`" STR_FMT "` is no URI", STR_ARG(text));
+	g = diag_add(c->d, D_URI, check_within(e, str_n(text.p + at, text.len > at)), "`" STR_FMT "` is no URI", STR_ARG(text));
 	if (str_find(text, ':') < 0)
 		diag_help(c->d, g, "a URI begins with its scheme: sip:" STR_FMT, STR_ARG(text));
 }

@@ -63,6 +63,8 @@ void check_uses(struct checker *c);
 void check_methods(struct checker *c, const struct expr *e);	/* "INVITE|ACK", or a list of them, when constant */
 void check_method(struct checker *c, struct str name, struct span where);
 void check_uri(struct checker *c, const struct expr *e);
+/* The place of `part` of the text of a plain string literal; of the whole literal when escapes have moved it. */
+struct span check_within(const struct expr *e, struct str part);
 void check_header_name(struct checker *c, struct str name, struct span where);
 /* Reported when it is outside; `what` is "argument `code`". */
 void check_range(struct checker *c, const struct expr *e, int64_t min, int64_t max);

@@ -5,6 +5,15 @@
 
 #include <stdio.h>
 
+static struct {
+	void (*seen)(const struct code *c, uint32_t at);	/* tests: what is carried out */
+} watch;
+
+void machine_watch(void (*seen)(const struct code *c, uint32_t at))
+{
+	watch.seen = seen;
+}
+
 struct str run_place(const struct run *run, char *room)
 {
 	return code_place(run->code, run->at ? run->at - 1 : 0, room, PLACE_TEXT);
@@ -470,21 +479,39 @@ static enum verdict step(struct run *run, int32_t insn)
 	}
 }
 
+/* One more instruction within the run's budget. */
+static enum verdict step_next(struct run *run)
+{
+	if (++run->steps > settings.max_steps)
+		return fault(run, "too many steps (setting max_steps)");
+	return step(run, run->code->insn[run->at++]);
+}
+
+/* For who looks on: a trace of this call, a test. */
+static enum verdict run_watched(struct run *run, bool traced)
+{
+	enum verdict v = V_OK;
+
+	while (v == V_OK) {
+		if (traced)
+			note_step(run, run->code->insn[run->at]);
+		if (watch.seen)
+			watch.seen(run->code, run->at);
+		v = step_next(run);
+	}
+	return v;
+}
+
 enum verdict machine_run(struct run *run)
 {
 	enum verdict v = V_OK;
 	bool         traced = trail_traced(&run->req->c);
 
 	run->inside = true;
-	while (v == V_OK) {
-		if (++run->steps > settings.max_steps) {
-			v = fault(run, "too many steps (setting max_steps)");
-			break;
-		}
-		if (traced)
-			note_step(run, run->code->insn[run->at]);
-		v = step(run, run->code->insn[run->at++]);
-	}
+	if (traced || watch.seen)
+		v = run_watched(run, traced);
+	while (v == V_OK)
+		v = step_next(run);
 	run->inside = false;
 	return v;
 }

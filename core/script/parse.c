@@ -482,6 +482,7 @@ static bool parse_keyword(struct parser *p)
 {
 	static const struct { const char *word; void (*parse)(struct parser *p); } all[] = {
 		{ "module", parse_module }, { "const", parse_const }, { "include", parse_include }, { "table", parse_table }, { "test", parse_test },
+		{ "given", parse_givens },
 	};
 	const struct route_form *form = route_form(p->tok.text);
 

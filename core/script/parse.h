@@ -63,3 +63,4 @@ struct local *parse_params(struct parser *p, size_t *count);	/* (a, b: int); beh
 
 /* --- parse_test.c --- */
 void parse_test(struct parser *p);			/* behind `test` */
+void parse_givens(struct parser *p);			/* behind `given`, outside of a test */

@@ -47,6 +47,8 @@ void run_resume(struct run *run, enum verdict v, struct value result);
 void run_end(struct run *run, enum verdict v, uint16_t status);
 /* The machine: V_END, V_ERROR (logged) or V_SUSPEND. */
 MUST_CHECK enum verdict machine_run(struct run *run);
+/* Tests: told of each instruction before it is carried out. NULL: nobody is. */
+void machine_watch(void (*seen)(const struct code *c, uint32_t at));
 /* The place in the script, for log lines: "etc/sipario.cfg:12". */
 enum { PLACE_TEXT = 300 };
 struct str run_place(const struct run *run, char *room);

@@ -75,6 +75,13 @@ bool script_is_local(struct str host);
 size_t script_runs_parked(void);
 
 /* --- tests in the language --- */
-/* Run the `test` blocks of a loaded, applied script under a virtual clock and a simulated network; lines "ok - name", "not ok - name" with what came
- * instead, on stdout. Boots the floors below for itself: once a process. The number of failed tests, or -1 with `why`. */
-int script_test(struct script *s, char *why, size_t cap);
+struct test_options {
+	const char *match;	/* names: a shell pattern, or a part of them; NULL: all */
+	bool        coverage;	/* say which lines were never run */
+};
+struct test_count {
+	unsigned passed, failed;
+};
+/* Run the `test` blocks of a loaded, applied script, each in a world and a process of its own under a virtual clock and a simulated network; on stdout lines
+ * "ok - name", "not ok - name" with what came instead and what happened. Adds to *out; an error is that no test could be run, with `why`. */
+MUST_CHECK enum err script_test(struct script *s, const struct test_options *o, struct test_count *out, char *why, size_t cap);

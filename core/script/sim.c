@@ -1,5 +1,6 @@
 #include "script/sim.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,22 +14,29 @@
 #include "shm/shm.h"
 
 enum {
-	REGION_BYTES = 256 << 20, SLOTS = 2, OUR_SLOT = 1, BUCKETS = 1024, MOST_NAMES = 8, TRAIL_BYTES = 2 << 20,
-	QUIET_TURNS = 25,	/* of a millisecond each: a store's thread has answered by then */
+	REGION_BYTES = 256 << 20, SLOTS = 2, OUR_SLOT = 1, BUCKETS = 1024, MOST_NAMES = 64, MOST_REFUSED = 32, START_MS = 1000000,
+	QUIET_TURNS = 4,	/* a letter to the writer, its commit, the answer */
+	STORE_TURNS = 10000,	/* of a millisecond each: a store's thread that says nothing for so long is stuck */
+	PATH_ROOM = 128, TRAIL_BYTES = 2 << 20,
 };
-#define START_UNIX_US INT64_C(1767225600000000)	/* 2026-01-01 */
+#define START_UNIX INT64_C(1767225600)	/* 2026-01-01 */
 
 struct name {
 	char host[128], ip[64];
 };
 static struct {
 	uint64_t               ms;		/* of the virtual clock */
+	int64_t                start_us;	/* wall clock of the beginning */
 	struct loop           *loop;
-	const struct listener *listener;
+	const struct listener *udp, *tcp;
 	struct sim_message    *first, **last;
 	unsigned               sent;		/* counts, to see that a turn did something */
 	struct name            names[MOST_NAMES];
 	unsigned               name_count;
+	struct addr            refused[MOST_REFUSED];
+	unsigned               refused_count;
+	struct flow            failed[MOST_REFUSED];	/* to be told as unreachable in the next turn */
+	unsigned               failed_count;
 	char                   folder[64];	/* of the database; empty: none */
 } sim;
 
@@ -39,7 +47,15 @@ static uint64_t virtual_ms(void)
 
 static int64_t virtual_us(void)
 {
-	return START_UNIX_US + (int64_t)sim.ms * 1000;
+	return sim.start_us + (int64_t)(sim.ms - START_MS) * 1000;
+}
+
+static bool is_refused(const struct addr *peer)
+{
+	for (unsigned i = 0; i < sim.refused_count; i++)
+		if (addr_eq(&sim.refused[i], peer))
+			return true;
+	return false;
 }
 
 static void sent(const struct flow *to, struct str bytes)
@@ -53,6 +69,20 @@ static void sent(const struct flow *to, struct str bytes)
 	*sim.last = m;
 	sim.last = &m->next;
 	sim.sent++;
+	if (is_refused(&to->peer) && sim.failed_count < MOST_REFUSED)
+		sim.failed[sim.failed_count++] = *to;
+}
+
+void sim_refuse(const struct addr *peer, bool refuse)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < sim.refused_count; i++)
+		if (!addr_eq(&sim.refused[i], peer))
+			sim.refused[n++] = sim.refused[i];
+	if (refuse && n < MOST_REFUSED)
+		sim.refused[n++] = *peer;
+	sim.refused_count = n;
 }
 
 static enum err lookup(struct str host, enum dns_type type, struct dns_answer *out)
@@ -96,44 +126,98 @@ static void schema_folder(char *out, size_t cap)
 		snprintf(out, cap, "%s/../share/sipario/schema", exe);
 }
 
-static enum err database_make(struct str url, char *why, size_t cap)
+enum err sim_database_make(const char *path, char *why, size_t cap)
 {
-	char       schema[600];
+	char       schema[600], url[PATH_ROOM + 8];
 	unsigned   applied;
-	struct db *d = db_open(url, true, why, cap);
+	struct db *d;
 	enum err   err;
 
+	snprintf(url, sizeof(url), "sqlite:%s", path);
+	d = db_open(str_of(url), true, why, cap);
 	if (!d)
 		return ERR_IO;
 	schema_folder(schema, sizeof(schema));
 	err = db_migrate(d, schema, &applied, why, cap);
 	db_close(d);
-	return err ? err : db_configure(url, why, cap);
+	return err;
 }
 
-static enum err database(char *why, size_t cap)
+bool sim_folder_make(char *room, size_t cap)
 {
-	char url[96];
+	snprintf(room, cap, "/dev/shm/sipario-test-XXXXXX");
+	if (mkdtemp(room))
+		return true;
+	snprintf(room, cap, "/tmp/sipario-test-XXXXXX");
+	if (mkdtemp(room))
+		return true;
+	room[0] = '\0';
+	return false;
+}
+
+static void database_path(char room[PATH_ROOM], const char *name)
+{
+	snprintf(room, PATH_ROOM, "%s/%s", sim.folder, name);
+}
+
+static enum err copy_file(const char *from, const char *to)
+{
+	char    room[16384];
+	int     in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	ssize_t n = in < 0 || out < 0 ? -1 : 1;
+
+	while (n > 0) {
+		n = read(in, room, sizeof(room));
+		if (n > 0 && write(out, room, (size_t)n) != n)
+			n = -1;
+	}
+	if (in >= 0)
+		close(in);
+	if (out >= 0)
+		close(out);
+	return n ? ERR_IO : OK;
+}
+
+static enum err database_fill(const struct sim_plan *plan, struct str url, char *why, size_t cap)
+{
+	struct db *d;
+	enum err   err;
+
+	if (!plan->fill)
+		return OK;
+	d = db_open(url, false, why, cap);
+	if (!d)
+		return ERR_IO;
+	err = plan->fill(d, plan->arg, why, cap);
+	db_close(d);
+	return err;
+}
+
+static enum err database(const struct sim_plan *plan, char *why, size_t cap)
+{
+	char     path[PATH_ROOM], url[PATH_ROOM + 8];
+	enum err err;
 
 	if (!settings.database.len)
 		return OK;
-	snprintf(sim.folder, sizeof(sim.folder), "/tmp/sipario-test-XXXXXX");
-	if (!mkdtemp(sim.folder)) {
-		snprintf(why, cap, "cannot make a folder in /tmp");
-		sim.folder[0] = '\0';
+	snprintf(why, cap, "cannot make a database for the tests in /dev/shm or /tmp");
+	if (!sim_folder_make(sim.folder, sizeof(sim.folder)))
 		return ERR_IO;
-	}
-	snprintf(url, sizeof(url), "sqlite:%s/test.db", sim.folder);
-	return database_make(str_of(url), why, cap);
+	database_path(path, "test.db");
+	snprintf(url, sizeof(url), "sqlite:%s", path);
+	err = plan->database ? copy_file(plan->database, path) : sim_database_make(path, why, cap);
+	if (!err)
+		err = database_fill(plan, str_of(url), why, cap);
+	return err ? err : db_configure(str_of(url), why, cap);
 }
 
 static void database_remove(void)
 {
-	static const char *const files[] = { "test.db", "test.db-wal", "test.db-shm" };
-	char                     path[128];
+	static const char *const files[] = { "test.db", "test.db-wal", "test.db-shm", "away.db" };
+	char                     path[PATH_ROOM];
 
 	for (size_t i = 0; sim.folder[0] && i < COUNT_OF(files); i++) {
-		snprintf(path, sizeof(path), "%s/%s", sim.folder, files[i]);
+		database_path(path, files[i]);
 		unlink(path);
 	}
 	if (sim.folder[0])
@@ -141,10 +225,20 @@ static void database_remove(void)
 	sim.folder[0] = '\0';
 }
 
+/* Reader and writer look whether their file is still there before they use it. */
+void sim_database_fail(bool fail)
+{
+	char here[PATH_ROOM], away[PATH_ROOM];
+
+	database_path(here, "test.db");
+	database_path(away, "away.db");
+	(void)rename(fail ? here : away, fail ? away : here);	/* fails when it is so already */
+}
+
 static enum err shared_floors(char *why, size_t cap)
 {
-	static const struct proxy_user proxy = { .request = script_request, .is_local = script_is_local };
-	static const struct net_user   net = { .received = proxy_received, .unreachable = tm_unreachable };
+	static const struct proxy_user proxy = { .request = script_request, .follow = script_follow, .is_local = script_is_local };
+	static const struct net_user   net = { .received = proxy_received, .unreachable = tm_unreachable, .undelivered = tm_undelivered };
 
 	snprintf(why, cap, "no shared memory");
 	if (shm_create(REGION_BYTES, SLOTS))
@@ -167,29 +261,36 @@ static enum err worker_floors(char *why, size_t cap)
 	snprintf(why, cap, "no memory");
 	trail_start();
 	sim.loop = loop_new();
-	sim.listener = net_fake_listener(TP_UDP, "192.0.2.10", 5060);
-	if (!sim.loop || !sim.listener || mailbox_start(sim.loop) || dns_start(sim.loop, &dns) || script_worker_start(sim.loop))
+	sim.udp = net_fake_listener(TP_UDP, SIM_SERVER, 5060);
+	sim.tcp = net_fake_listener(TP_TCP, SIM_SERVER, 5060);
+	if (!sim.loop || !sim.udp || !sim.tcp || mailbox_start(sim.loop) || dns_start(sim.loop, &dns) || script_worker_start(sim.loop))
 		return ERR_NOMEM;
 	if (sim.folder[0] && (db_worker_start(sim.loop) || db_writer_start(sim.loop)))
 		return ERR_IO;
 	return modules_worker_start(sim.loop, why, cap);
 }
 
-enum err sim_boot(char *why, size_t cap)
+enum err sim_boot_as(const struct sim_plan *plan, char *why, size_t cap)
 {
 	static const struct clock_source source = { virtual_ms, virtual_us };
 	enum err                         err;
 
-	sim.ms = 1000000;
+	sim.ms = START_MS;
+	sim.start_us = (plan->start_unix ? plan->start_unix : START_UNIX) * 1000000;
 	sim.last = &sim.first;
 	random_seed(1);
 	clock_replace(&source);
 	net_replace(sent);
 	dns_replace(lookup);
-	err = database(why, cap);
+	err = database(plan, why, cap);
 	if (!err)
 		err = shared_floors(why, cap);
 	return err ? err : worker_floors(why, cap);
+}
+
+enum err sim_boot(char *why, size_t cap)
+{
+	return sim_boot_as(&(struct sim_plan){ 0 }, why, cap);
 }
 
 void sim_end(void)
@@ -213,6 +314,7 @@ void sim_end(void)
 	clock_replace(NULL);
 	random_seed(0);
 	sim.loop = NULL;
+	sim.refused_count = sim.failed_count = sim.name_count = 0;
 }
 
 /* --- running --- */
@@ -222,9 +324,19 @@ struct loop *sim_loop(void)
 	return sim.loop;
 }
 
+uint64_t sim_ms(void)
+{
+	return sim.ms - START_MS;
+}
+
+struct flow sim_flow_over(enum transport t, const struct addr *peer)
+{
+	return (struct flow){ .via = t == TP_TCP ? sim.tcp : sim.udp, .peer = *peer };
+}
+
 struct flow sim_flow(const char *ip, uint16_t port)
 {
-	struct flow f = { .via = sim.listener };
+	struct flow f = { .via = sim.udp };
 
 	if (addr_parse(str_of(ip), port, &f.peer))
 		f.via = NULL;
@@ -248,16 +360,29 @@ struct sim_message *sim_take(void)
 	return m;
 }
 
-/* Real time passes only while a store's thread may have something to say. */
+static void tell_failures(void)
+{
+	unsigned n = sim.failed_count;
+
+	sim.failed_count = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct flow to = sim.failed[i];	/* being told, the server may send there again */
+
+		tm_unreachable(&to);
+	}
+}
+
+/* Real time passes only while a store's thread has something to say. */
 static bool turn_until_quiet(void)
 {
 	unsigned before = sim.sent;
 	size_t   parked = script_runs_parked();
 
 	loop_turn(sim.loop, 0);
-	for (unsigned quiet = 0; sim.folder[0] && quiet < QUIET_TURNS && sim.sent == before; quiet++)
-		loop_turn(sim.loop, 1);
+	for (unsigned turns = 0; sim.folder[0] && turns < (db_waiting() ? STORE_TURNS : QUIET_TURNS); turns++)
+		loop_turn(sim.loop, db_waiting() ? 1 : 0);
 	net_flush();
+	tell_failures();
 	return sim.sent != before || script_runs_parked() != parked;
 }
 

@@ -168,7 +168,7 @@ TEST(parse_reads_every_declaration)
 				   "timer_route[T](every = 60s) { } route[S](a, b: int) { }\n"
 				   "test \"x\" { send INVITE from 'sip:a@b' with header \"X: y\", body \"z\"; send 486; expect reply 4xx; expect request BYE; expect nothing; wait 5s; }";
 	static const enum route_kind kinds[] = { ROUTE_REQUEST, ROUTE_DIALOG, ROUTE_REPLY, ROUTE_REPLY, ROUTE_BRANCH, ROUTE_EVENT, ROUTE_TIMER, ROUTE_SUB };
-	static const enum step_kind  steps[] = { STEP_SEND, STEP_SEND, STEP_EXPECT_REPLY, STEP_EXPECT_REQUEST, STEP_EXPECT_NOTHING, STEP_WAIT };
+	static const enum step_kind  steps[] = { STEP_SEND_REQUEST, STEP_SEND_REPLY, STEP_EXPECT_REPLY, STEP_EXPECT_REQUEST, STEP_EXPECT_NOTHING, STEP_WAIT };
 	struct program              *p = program_new();
 	size_t                       n = 0;
 
@@ -192,6 +192,29 @@ TEST(parse_reads_every_declaration)
 	CHECK_STR(p->tests->steps->attrs->next->next->name, "body");
 	CHECK_INT(p->tests->steps->next->code, 486);
 	CHECK_INT(p->tests->steps->next->next->code_class, 4);
+	program_free(p);
+}
+
+TEST(parse_reads_every_step_of_a_test)
+{
+	static const char text[] = "given party bob at 192.0.2.1 over tcp; given $sht(t => 1) = 2;\n"
+				   "test \"x\" { given user \"a@b\" password \"x\"; given time '2026-01-01 00:00'; expect next request header \"X\" =~ /y/ no header \"Z\";\n"
+				   "expect no log =~ /a b/ level warn; expect counter \"c\" >= 1; expect $sht(t => 1) == null; fail bob; restore database; }";
+	static const enum step_kind steps[] = { GIVEN_USER, GIVEN_TIME, STEP_EXPECT_REQUEST, STEP_EXPECT_LOG, STEP_EXPECT_COUNTER, STEP_EXPECT_TABLE, STEP_FAIL,
+						STEP_RESTORE };
+	struct program         *p = program_new();
+	const struct test_step *s;
+	size_t                  n = 0;
+
+	CHECK(program_parse(p, STR("x"), STR(text)));
+	CHECK(p->givens->kind == GIVEN_PARTY && p->givens->next->kind == GIVEN_TABLE && !p->givens->next->next);
+	CHECK_STR(p->givens->attrs->next->value->u.name, "tcp");
+	for (s = p->tests->steps; s; s = s->next)
+		CHECK(s->kind == steps[n++]);
+	CHECK_INT(n, COUNT_OF(steps));
+	s = p->tests->steps->next->next;
+	CHECK(s->directly && s->attrs->of && s->attrs->op == OP_MATCH && s->attrs->next->no && !s->attrs->next->of);
+	CHECK(s->next->no && s->next->op == OP_MATCH && s->next->next->op == OP_GE && s->next->next->of);
 	program_free(p);
 }
 

@@ -215,7 +215,7 @@ static inline void print_list(struct printer *p, const struct expr *e)
 	buf_ch(p->out, ']');
 }
 
-static inline void print_binary(struct printer *p, const struct expr *e)
+static inline const char *op_symbol(enum op op)
 {
 	static const char *const text[] = {
 		[OP_DEFAULT] = "?\?", [OP_OR] = "||", [OP_AND] = "&&", [OP_EQ] = "==", [OP_NE] = "!=", [OP_LT] = "<", [OP_LE] = "<=", [OP_GT] = ">",
@@ -223,8 +223,13 @@ static inline void print_binary(struct printer *p, const struct expr *e)
 		[OP_MOD] = "%",
 	};
 
+	return text[op];
+}
+
+static inline void print_binary(struct printer *p, const struct expr *e)
+{
 	print_expr(p, e->u.op.a);
-	buf_printf(p->out, " %s ", text[e->op]);
+	buf_printf(p->out, " %s ", op_symbol(e->op));
 	print_expr(p, e->u.op.b);
 }
 
@@ -463,38 +468,55 @@ static inline void print_route(struct printer *p, const struct route *r)
 
 /* --- tests --- */
 
+/* value; =~ value; value =~ value */
+static inline void print_compared(struct printer *p, const struct expr *of, enum op op, const struct expr *value)
+{
+	if (of) {
+		print_expr(p, of);
+		buf_ch(p->out, ' ');
+	}
+	if (op)
+		buf_printf(p->out, "%s ", op_symbol(op));
+	if (value)
+		print_expr(p, value);
+}
+
 static inline void print_step_head(struct printer *p, const struct test_step *s)
 {
-	static const char *const word[] = {
-		[STEP_SEND] = "send ", [STEP_EXPECT_REPLY] = "expect reply ", [STEP_EXPECT_REQUEST] = "expect request ", [STEP_EXPECT_NOTHING] = "expect nothing",
-		[STEP_WAIT] = "wait ",
-	};
+	struct str words = str_of(step_words(s->kind)), verb = str_take_until(&words, ' ');
 
-	buf_printf(p->out, "\n\t%s", word[s->kind]);
-	if (s->method.len)
-		buf_add(p->out, s->method);
-	else if (s->code)
+	buf_printf(p->out, "\n\t" STR_FMT " %s" STR_FMT " ", STR_ARG(verb), s->no ? "no " : s->directly ? "next " : "", STR_ARG(words));
+	buf_add(p->out, s->name);
+	if (s->code)
 		buf_u64(p->out, s->code);
 	else if (s->code_class)
 		buf_printf(p->out, "%uxx", s->code_class);
-	if (s->time)
-		print_expr(p, s->time);
+	print_compared(p, s->of, s->kind == GIVEN_TABLE ? OP_NONE : s->op, s->kind == GIVEN_TABLE ? NULL : s->value);
+	if (s->kind == GIVEN_TABLE) {
+		BUF_LIT(p->out, "= ");
+		print_expr(p, s->value);
+	}
 }
 
 /* `with` keeps an attribute from being taken for the method. */
+static inline void print_steps(struct printer *p, const struct test_step *s)
+{
+	for (; s; s = s->next) {
+		print_step_head(p, s);
+		for (const struct test_attr *a = s->attrs; a; a = a->next) {
+			buf_printf(p->out, " with %s" STR_FMT " ", a->no ? "no " : "", STR_ARG(a->name));
+			print_compared(p, a->of, a->op, a->value);
+		}
+		buf_ch(p->out, ';');
+	}
+}
+
 static inline void print_test(struct printer *p, const struct test *t)
 {
 	BUF_LIT(p->out, "\ntest ");
 	print_string(p, t->name);
 	BUF_LIT(p->out, " {");
-	for (const struct test_step *s = t->steps; s; s = s->next) {
-		print_step_head(p, s);
-		for (const struct test_attr *a = s->attrs; a; a = a->next) {
-			buf_printf(p->out, " with " STR_FMT " ", STR_ARG(a->name));
-			print_expr(p, a->value);
-		}
-		buf_ch(p->out, ';');
-	}
+	print_steps(p, t->steps);
 	BUF_LIT(p->out, "\n}");
 }
 
@@ -516,6 +538,7 @@ static inline void print_program(const struct program *prog, struct buf *out)
 		print_table(&p, t);
 	for (const struct route *r = prog->routes; r; r = r->next)
 		print_route(&p, r);
+	print_steps(&p, prog->givens);
 	for (const struct test *t = prog->tests; t; t = t->next)
 		print_test(&p, t);
 	buf_ch(out, '\n');

@@ -151,27 +151,31 @@ static inline bool same_step(const struct test_step *a, const struct test_step *
 	const struct test_attr *x = a->attrs, *y = b->attrs;
 
 	for (; x && y; x = x->next, y = y->next)
-		if (!str_eq(x->name, y->name) || !same_expr(x->value, y->value))
+		if (!str_eq(x->name, y->name) || x->no != y->no || x->op != y->op || !same_expr(x->of, y->of) || !same_expr(x->value, y->value))
 			return false;
-	return !x && !y && a->kind == b->kind && str_eq(a->method, b->method) && a->code == b->code && a->code_class == b->code_class && same_expr(a->time, b->time);
+	return !x && !y && a->kind == b->kind && a->no == b->no && a->directly == b->directly && str_eq(a->name, b->name) && a->code == b->code &&
+	       a->code_class == b->code_class && a->op == b->op && same_expr(a->of, b->of) && same_expr(a->value, b->value);
+}
+
+static inline bool same_steps(const struct test_step *a, const struct test_step *b)
+{
+	for (; a && b; a = a->next, b = b->next)
+		if (!same_step(a, b))
+			return false;
+	return !a && !b;
 }
 
 static inline bool same_tests(const struct test *a, const struct test *b)
 {
-	for (; a && b; a = a->next, b = b->next) {
-		const struct test_step *x = a->steps, *y = b->steps;
-
-		for (; x && y; x = x->next, y = y->next)
-			if (!same_step(x, y))
-				return false;
-		if (x || y || !str_eq(a->name, b->name))
+	for (; a && b; a = a->next, b = b->next)
+		if (!same_steps(a->steps, b->steps) || !str_eq(a->name, b->name))
 			return false;
-	}
 	return !a && !b;
 }
 
 static inline bool same_program(const struct program *a, const struct program *b)
 {
 	return same_settings(a->settings, b->settings) && same_modules(a->modules, b->modules) && same_constants(a->constants, b->constants) &&
-	       same_tables(a->tables, b->tables) && same_routes(a->routes, b->routes) && same_tests(a->tests, b->tests);
+	       same_tables(a->tables, b->tables) && same_routes(a->routes, b->routes) && same_tests(a->tests, b->tests) &&
+	       same_steps(a->givens, b->givens);
 }
