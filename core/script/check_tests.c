@@ -37,7 +37,8 @@ static bool is_party(const struct scene *at, struct str name)
 	return str_is(name, TEST_PARTY) || party_in(at->general, name) || party_in(at->own, name);
 }
 
-static void check_party(struct checker *c, const struct scene *at, struct str name, struct span where)
+/* `also`: another word that may stand there. */
+static void check_party(struct checker *c, const struct scene *at, struct str name, struct span where, const char *also)
 {
 	struct nearest near = nearest_to(name);
 	struct diag   *g;
@@ -46,7 +47,7 @@ static void check_party(struct checker *c, const struct scene *at, struct str na
 		return;
 	offer_parties(&near, at->general);
 	offer_parties(&near, at->own);
-	nearest_offer(&near, STR(TEST_PARTY));
+	nearest_offer(&near, str_of(also));
 	g = diag_add(c->d, D_TEST, where, "no party `" STR_FMT "`", STR_ARG(name));
 	if (nearest_name(&near).len)
 		diag_did_you_mean(c->d, g, nearest_name(&near));
@@ -76,7 +77,7 @@ static void check_address(struct checker *c, const struct scene *at, struct expr
 	if (e->kind == EX_NAME && is_party(at, e->u.name))
 		return;
 	if (e->kind == EX_NAME && !check_find_const(c, e->u.name)) {
-		check_party(c, at, e->u.name, e->span);
+		check_party(c, at, e->u.name, e->span, TEST_PARTY);
 		return;
 	}
 	if (!check_const_expr(c, e))
@@ -226,7 +227,7 @@ static void check_value(struct checker *c, const struct scene *at, const struct 
 		if (e->kind != EX_NAME)
 			diag_add(c->d, D_TEST, e->span, "`%s` is followed by %s", f->name, f->kind == ATTR_PARTY ? "the name of a party" : "a method");
 		else if (f->kind == ATTR_PARTY)
-			check_party(c, at, e->u.name, e->span);
+			check_party(c, at, e->u.name, e->span, TEST_PARTY);
 		else
 			check_method(c, e->u.name, e->span);
 		break;
@@ -423,7 +424,7 @@ static void check_step(struct checker *c, const struct scene *at, const struct t
 		if (str_is(s->name, "database"))
 			needs_database(c, s->name_span);
 		else
-			check_party(c, at, s->name, s->name_span);
+			check_party(c, at, s->name, s->name_span, "database");
 		break;
 	case GIVEN_PARTY:
 		check_party_decl(c, at, s);

@@ -35,7 +35,8 @@ static const struct explanation all[D_COUNT] = {
 	[D_ADDRESS] = { "an address or network that is none", "Addresses are written as they are, without quotes: 192.0.2.1, 2001:db8::1. A network has a prefix "
 			"length of at most 32 or 128.", "request_route { if ($si in 10.0.0.0/33) drop; relay(); }\n",
 			"request_route { if ($si in 10.0.0.0/8) drop; relay(); }\n" },
-	[D_TEST] = { "a test step has an attribute that tests do not know", "See the chapter on tests for what `send` and `expect` take.",
+	[D_TEST] = { "a test says what tests do not know", "A word, a party, a counter or a value in a test block that means nothing there. doc/testing.md lists what "
+		     "`given`, `send` and `expect` take.",
 		     "request_route { drop; }\ntest \"x\" { send INVITE fro \"sip:a@example.org\" to \"sip:b@example.org\"; }\n",
 		     "request_route { drop; }\ntest \"x\" { send INVITE from \"sip:a@example.org\" to \"sip:b@example.org\"; }\n" },
 

@@ -559,7 +559,7 @@ static const struct mistake mistakes[] = {
 	  "1:12: E217 nothing keeps bindings here | add `module location { }`\n"
 	  "1:12: E110 `given binding` does not say where | write `at PARTY` or `contact \"sip:…\"`\n"
 	  "1:74: E110 `given user` knows no `pasword` | did you mean `password`?\n"
-	  "1:96: E302 `ring_time` is duration, got int\n" },
+	  "1:96: E302 `ring_time` is duration, got int | say the unit: 5s, 5ms\n" },
 	{ "table calls { key: string; value: int; }\ntest \"x\" { given $sht(cals => \"a\") = 1; given $sht(calls => 5) = 1; given $sht(calls => \"a\") = \"b\"; given $ru = 5; expect $sht(calls => \"a\") == \"b\"; expect $sht(calls => \"a\"); }",
 	  "2:23: E209 no table `cals` | did you mean `calls`?\n"
 	  "2:61: E302 the key of table `calls` is string, got int\n"

@@ -99,6 +99,8 @@ TEST(what_looks_alike_stays_different)
 		"timer_route[T](every = 60s) { } event_route[core:start] { } reply_route { } reply_route[X] { } route[Y](a, b: int) { return a; } route[Z] { return; }",
 		"test \"it's \\\"x\\\"\" { send INVITE from \"a\" to $b, with header \"c: d\"; send 200; expect reply 4xx; expect request; expect request , source ::1; "
 		"expect request BYE body /x/; expect nothing within 5s; wait 1s + 2s; }",
+		"given party bob at 192.0.2.1 over tcp; given $sht(t => 1) = -2; test \"x\" { given user \"a@b\" status active; expect next reply 200 header \"A\" =~ /b/ "
+		"no header \"C\"; expect no log =~ /x y/ level warn; expect counter \"c\" >= 1; expect $sht(t => 1) == null; fail bob; restore database; }",
 	};
 
 	for (size_t i = 0; i < COUNT_OF(rows); i++)

@@ -4,6 +4,7 @@
  * constants, and so on. */
 #include "script/check.h"
 #include "script/parse.h"
+#include "script/test_form.h"
 
 struct printer {
 	struct buf *out;
