@@ -95,6 +95,12 @@ unsigned addr_common_bits(const struct addr *a, const struct addr *b)
 /* The port stands at the same place in both. */
 _Static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port), "sockaddr layouts");
 
+struct str addr_ip_bytes(const struct addr *a)
+{
+	return a->u.any.sa_family == AF_INET6 ? str_n((const char *)&a->u.v6.sin6_addr, sizeof(a->u.v6.sin6_addr))
+					      : str_n((const char *)&a->u.v4.sin_addr, sizeof(a->u.v4.sin_addr));
+}
+
 uint16_t addr_port(const struct addr *a)
 {
 	return ntohs(a->u.v4.sin_port);

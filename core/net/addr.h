@@ -27,6 +27,7 @@ bool      addr_ip_eq(const struct addr *a, const struct addr *b);	/* without */
 unsigned  addr_common_bits(const struct addr *a, const struct addr *b);	/* of two of one family, from the front */
 bool      addr_is_any(const struct addr *a);				/* 0.0.0.0, :: */
 bool      addr_is_loopback(const struct addr *a);			/* 127/8, ::1 */
+struct str addr_ip_bytes(const struct addr *a);				/* 4 or 16, within *a: for hashing */
 uint16_t  addr_port(const struct addr *a);
 void      addr_set_port(struct addr *a, uint16_t port);
 socklen_t addr_len(const struct addr *a);

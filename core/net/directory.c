@@ -64,17 +64,11 @@ bool directory_ready(void)
 	return dir.d && dir.life == shm_life();
 }
 
-static struct str ip_bytes(const struct addr *a)
-{
-	return a->u.any.sa_family == AF_INET6 ? str_n((const char *)&a->u.v6.sin6_addr, sizeof(a->u.v6.sin6_addr))
-					      : str_n((const char *)&a->u.v4.sin_addr, sizeof(a->u.v4.sin_addr));
-}
-
 static unsigned chain_of(const struct addr *peer)
 {
 	uint16_t port = addr_port(peer);
 
-	return hash_more(&dir.key, hash_str(&dir.key, ip_bytes(peer)), str_n((const char *)&port, sizeof(port))) % BUCKETS;
+	return hash_more(&dir.key, hash_str(&dir.key, addr_ip_bytes(peer)), str_n((const char *)&port, sizeof(port))) % BUCKETS;
 }
 
 static uint64_t id_new(unsigned chain)
@@ -111,7 +105,7 @@ static struct source *source_find_locked(struct chain *c, const struct addr *ip)
 static enum err source_take(const struct addr *peer)
 {
 	struct addr    ip = source_of(peer);
-	struct chain  *c = &dir.d->source[hash_str(&dir.key, ip_bytes(&ip)) % SOURCES];
+	struct chain  *c = &dir.d->source[hash_str(&dir.key, addr_ip_bytes(&ip)) % SOURCES];
 	struct source *s;
 	enum err       err = OK;
 
@@ -134,7 +128,7 @@ static enum err source_take(const struct addr *peer)
 static void source_give(const struct addr *peer)
 {
 	struct addr    ip = source_of(peer);
-	struct chain  *c = &dir.d->source[hash_str(&dir.key, ip_bytes(&ip)) % SOURCES];
+	struct chain  *c = &dir.d->source[hash_str(&dir.key, addr_ip_bytes(&ip)) % SOURCES];
 	struct source *s;
 
 	lock(&c->lock);

@@ -4,7 +4,7 @@
 
 enum { RECENT = 256 };
 
-/* Requests that a process has sent lately. ICMP errors come within milliseconds, but to whichever worker the kernel picks among the sockets
+/* Datagrams that a process has sent lately. ICMP errors come within milliseconds, but to whichever worker the kernel picks among the sockets
  * of one port, hence shared memory; to look through the whole table for each would let a peer that refuses packets slow everybody down.
  * Written by its own process alone, without a lock: a torn read leads to no branch, or to one with another peer. */
 struct recent {
@@ -24,7 +24,7 @@ enum err branch_boot(void)
 {
 	sent.procs = proc_count();
 	sent.of = shm_zalloc(tm_owner(), sent.procs * sizeof(*sent.of));
-	return sent.of ? OK : ERR_NOMEM;
+	return sent.of ? peers_boot() : ERR_NOMEM;
 }
 
 /* --- branch ids: z9hG4bK s, 16 hexadecimal digits of the transaction, a dot, the index of the branch; behind them, where the user
@@ -86,6 +86,7 @@ struct branch *branch_at(const struct trans *t, unsigned index)
 
 void branch_free(struct branch *b)
 {
+	peers_remove(b);
 	text_free(&b->sent);
 	shm_free(b->rest);
 	shm_free(b);
@@ -127,6 +128,7 @@ struct branch *branch_new(const struct trans *t, unsigned index, const struct fl
 		branch_free(b);
 		return NULL;
 	}
+	list_init(&b->waiting);
 	b->to = *to;
 	b->index = b->target = (uint8_t)index;
 	machine_init(&b->m, t->m.kind == TM_IST ? TM_ICT : TM_NICT, TM_TRYING, reliable);
@@ -154,6 +156,7 @@ void branch_start_locked(struct trans *t, struct branch *b)
 	b->next = t->branches;
 	t->branches = b;
 	machine_start(&b->m, now);
+	peers_add(t, b);
 	if (b->m.kind == TM_ICT)
 		b->timer_c_at = now + tm_timers.c;
 	if (tm_timers.first && (b->m.kind == TM_ICT || b->rest))
@@ -181,13 +184,15 @@ static bool start(struct trans *t, struct branch *b)
 	return may;
 }
 
-void branch_remember(uint64_t id, unsigned index, const struct addr *peer)
+void branch_remember(uint64_t id, unsigned index, const struct flow *to)
 {
 	struct recent *r = &sent.of[proc_self()];
 
+	if (transport_reliable(to->via->transport))
+		return;
 	r->at[r->next].id = id;
 	r->at[r->next].index = index;
-	r->at[r->next].peer = *peer;
+	r->at[r->next].peer = to->peer;
 	r->next = (r->next + 1) % RECENT;
 }
 
@@ -237,7 +242,7 @@ enum err tm_fork_any(struct trans *t, struct ctx *c, const struct flow *to, size
 		return ERR_STATE;
 	}
 	counter_inc(&tm_count.branches);
-	branch_remember(t->id, index, &hop.to.peer);
+	branch_remember(t->id, index, &hop.to);
 	send_text(c, &hop.to, hop.text);
 	return OK;
 }
@@ -318,6 +323,7 @@ static void provisional_locked(struct trans *t, struct branch *b, struct acts *a
 /* It needs neither its request nor its CANCEL any more, nor another address. */
 static void branch_over_locked(struct branch *b)
 {
+	peers_remove(b);
 	machine_end(&b->cancel);
 	b->timer_c_at = b->first_at = 0;
 	shm_free(b->rest);
@@ -436,6 +442,8 @@ static void answered_locked(struct trans *t, struct branch *b, struct acts *a, c
 	if (!(todo & DO_PASS_UP))
 		return;
 	if (an->status < 200) {
+		if (b->m.kind == TM_ICT)
+			peers_remove(b);
 		provisional_locked(t, b, a, an);
 		return;
 	}
@@ -536,12 +544,30 @@ static void branch_unreachable(uint64_t id, unsigned index, const struct flow *t
 	tm_unref(t);
 }
 
-void tm_unreachable(const struct flow *to)
+static void connection_lost(const struct flow *to)
+{
+	struct waiting some[64];
+	size_t         n;
+
+	while ((n = peers_take(to, some, COUNT_OF(some))))
+		for (size_t i = 0; i < n; i++)
+			branch_unreachable(some[i].id, some[i].index, to);
+}
+
+static void datagram_lost(const struct flow *to)
 {
 	for (unsigned p = 0; p < sent.procs; p++)
 		for (unsigned i = 0; i < RECENT; i++)
 			if (sent.of[p].at[i].id && addr_eq(&sent.of[p].at[i].peer, &to->peer))
 				branch_unreachable(sent.of[p].at[i].id, sent.of[p].at[i].index, to);
+}
+
+void tm_unreachable(const struct flow *to)
+{
+	if (transport_reliable(to->via->transport))
+		connection_lost(to);
+	else
+		datagram_lost(to);
 }
 
 static void branch_undelivered(struct msg *m)

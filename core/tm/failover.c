@@ -196,7 +196,7 @@ bool failover_locked(struct trans *t, struct branch *b, struct acts *a)
 		return false;
 	t->n_branches++;
 	branch_start_locked(t, next);
-	branch_remember(t->id, next->index, &next->to.peer);
+	branch_remember(t->id, next->index, &next->to);
 	acts_send(a, &next->to, text);
 	counter_inc(&tm_count.failovers);
 	return true;

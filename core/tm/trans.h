@@ -49,6 +49,8 @@ struct hops {
 /* A client transaction: one request sent downstream, and the CANCEL for it. Guarded by its trans's lock. */
 struct branch {
 	struct branch *next;
+	struct list    waiting;		/* of those for which the loss of a connection matters (peers.c); guarded by its chain's lock */
+	uint64_t       trans_id;	/* constant once it is in there */
 	struct flow    to;
 	struct str     sent;		/* the request; after a non-2xx final of an INVITE its ACK; none when neither is needed. Own object */
 	struct machine m;
@@ -232,7 +234,7 @@ MUST_CHECK struct branch *branch_new(const struct trans *t, unsigned index, cons
 /* Its timers run from now on. */
 void branch_start_locked(struct trans *t, struct branch *b);
 /* So that an ICMP error finds it. */
-void branch_remember(uint64_t id, unsigned index, const struct addr *peer);
+void branch_remember(uint64_t id, unsigned index, const struct flow *to);
 bool branch_may_fork_locked(const struct trans *t);
 enum { BRANCH_ID_BYTES = 48, BRANCH_MOST_TRIES = 250, BRANCH_USER_BYTES = 17 };
 /* Nothing, or what the user may write behind an id: a dot and 16 hexadecimal digits. */
@@ -240,6 +242,18 @@ bool branch_user_part_ok(struct str part);
 struct str branch_id_write(uint64_t id, unsigned index, char room[BRANCH_ID_BYTES]);
 /* Timers of one branch. */
 void branch_due_locked(struct trans *t, struct branch *b, struct acts *a, uint32_t now);
+
+/* --- peers.c --- */
+MUST_CHECK enum err peers_boot(void);
+/* A branch over a connection waits for its first answer, or, if it is no INVITE, for the final one. Nothing for datagrams. */
+void peers_add(const struct trans *t, struct branch *b);
+void peers_remove(struct branch *b);
+/* Take off some of those that wait for this peer, `most` at a time; 0: there are no more. */
+struct waiting {
+	uint64_t id;
+	unsigned index;
+};
+size_t peers_take(const struct flow *to, struct waiting *out, size_t most);
 
 /* --- failover.c --- */
 /* What to send, where to, and what remains, NULL where nothing does (or on no memory). `text` is for to[0]; ERR_NOMEM. */

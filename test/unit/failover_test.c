@@ -69,6 +69,14 @@ static bool same_request(const struct sent *a, const struct sent *b)
 	return str_eq(x, y) && !str_eq(branch_of(a), branch_of(b));
 }
 
+static const struct counter *unreachable_counter(void)
+{
+	for (size_t i = 0; counter_at(i); i++)
+		if (!strcmp(counter_at(i)->name, "tm.unreachable"))
+			return counter_at(i);
+	return NULL;
+}
+
 static void hang_up(void)
 {
 	come(request("ACK", "c1"), CALLER);
@@ -438,6 +446,46 @@ TEST(a_request_too_large_for_a_datagram_goes_by_tcp_and_back_to_udp)
 	CHECK(has(s, "Via: SIP/2.0/UDP 127.0.0.1:5060;branch="));
 	answer(s, 200);
 	sent_to(CALLER, "SIP/2.0 200 ");
+	world_ends_clean();
+}
+
+/* All at once, though they are more than any worker remembers of what it sent; a phone that has answered is not meant, nor another peer. */
+TEST(a_lost_connection_is_told_to_all_that_wait_for_it)
+{
+	enum { WAITING = 400 };
+	int64_t            before;
+	struct flow        one, two;
+	const struct sent *s;
+
+	tcp = tcp ? tcp : net_fake_listener(TP_TCP, "127.0.0.1", 5062);
+	up();
+	one = (struct flow){ .via = tcp, .peer = peer(A1).peer };
+	two = (struct flow){ .via = tcp, .peer = peer(A2).peer };
+	before = counter_read(unreachable_counter());
+	for (unsigned i = 0; i < WAITING + 3; i++) {
+		char         call[16];
+		struct build b = { .phone = A1 };
+		struct str   req;
+
+		snprintf(call, sizeof(call), "c%u", i);
+		req = request(i % 2 ? "INVITE" : "MESSAGE", call);
+		b.m = parsed(req);
+		w.n_sent = w.n_seen = 0;
+		CHECK_INT(come(req, CALLER), CAME_NEW);
+		CHECK_INT(tm_fork(w.t, &w.c, i == WAITING ? &two : &one, build_branch, &b, msg_write_bound(b.m, 256)), OK);
+		tm_release(w.t);
+		s = &w.sent[0];
+		if (i > WAITING)
+			CHECK_INT(answer(s, i % 2 ? 180 : 200), CAME_ABSORBED);
+		tm_unref(w.t);
+		w.t = NULL;
+		arena_free(&w.arena);
+		arena_init(&w.arena, NULL, 0, 4 * MB);
+	}
+	tm_unreachable(&one);
+	CHECK_INT(counter_read(unreachable_counter()) - before, WAITING);
+	tm_unreachable(&one);
+	CHECK_INT(counter_read(unreachable_counter()) - before, WAITING);
 	world_ends_clean();
 }
 
