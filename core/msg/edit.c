@@ -312,3 +312,36 @@ enum err msg_set_received(struct msg *m, struct str ip, uint16_t port)
 	m->via1 = known;
 	return OK;
 }
+
+/* What was parsed of a field hangs on the field and goes with it. */
+enum err msg_fork(const struct msg *m, struct msg *out)
+{
+	struct hdr *copy = arena_alloc(m->c->arena, (m->n_hdrs + 1) * sizeof(*copy)), **link;
+	struct hdr *last[H_COUNT] = { NULL };
+	size_t      n = 0;
+
+	if (!copy)
+		return ERR_NOMEM;
+	*out = *m;
+	out->last = NULL;
+	memset(out->first, 0, sizeof(out->first));
+	link = &out->hdrs;
+	for (const struct hdr *h = m->hdrs; h; h = h->next) {
+		struct hdr *own = &copy[n++];
+
+		*own = *h;
+		own->prev = out->last;
+		own->same = NULL;
+		*link = out->last = own;
+		link = &own->next;
+		if (h->type == H_OTHER)
+			continue;
+		if (last[h->type])
+			last[h->type]->same = own;
+		else
+			out->first[h->type] = own;
+		last[h->type] = own;
+	}
+	*link = NULL;
+	return OK;
+}

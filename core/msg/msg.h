@@ -142,6 +142,9 @@ MUST_CHECK enum err msg_set_body(struct msg *m, struct str type, struct str body
  * and rport= into the top Via. `ip` without brackets. */
 MUST_CHECK enum err msg_set_received(struct msg *m, struct str ip, uint16_t port);
 
+/* A message of its own with the same content, whose edits do not touch the other. Shares the bytes and the arena. ERR_NOMEM. */
+MUST_CHECK enum err msg_fork(const struct msg *m, struct msg *out);
+
 /* --- writing --- */
 /* The message with its edits. Content-Length is corrected where the body changed, and added where it was
  * missing. */

@@ -45,7 +45,7 @@ static void counters_once(void)
 
 enum err proxy_boot(const struct proxy_user *u)
 {
-	static const struct tm_user tm_user = { .outcome = proxy_outcome };
+	static const struct tm_user tm_user = { .outcome = proxy_outcome, .passing = proxy_passing };
 
 	boot.user = *u;
 	random_bytes(&boot.key, sizeof(boot.key));

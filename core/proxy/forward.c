@@ -217,6 +217,8 @@ void forward_response(struct request *r)
 	}
 	if (transport_reliable(to.via->transport))
 		to.conn = conn;
+	if (!proxy_passing(NULL, &r->msg, 0) && r->msg.status < 200)
+		return;
 	out = net_reserve();
 	msg_write(&r->msg, &out);
 	trail_message(r->c.call, TRAIL_SENT, &to, buf_str(&out));

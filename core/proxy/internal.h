@@ -102,6 +102,9 @@ struct locate_how {
 /* Where to send for `uri` (RFC 3263 §4). For an address, or when all is known, `done` is called before this returns; else from the loop. */
 void locate(struct str uri, const struct locate_how *how, locate_done *done, void *arg);
 
+/* --- receive.c --- */
+bool proxy_passing(struct trans *t, struct msg *m, unsigned branch);	/* tm_user.passing */
+
 /* --- forward.c --- */
 /* A response to a request that was forwarded statelessly: back to its next Via. */
 void forward_response(struct request *r);

@@ -31,7 +31,8 @@ static void dialog_request(struct request *r)
 		request_done(r);
 		return;
 	}
-	request_relay(r, &(struct relay_opts){ 0 }, in_dialog_done, r);
+	if (!proxy_user()->dialog || !proxy_user()->dialog(r))
+		request_relay(r, &(struct relay_opts){ 0 }, in_dialog_done, r);
 }
 
 /* Nothing is remembered of what was forwarded statelessly: the same decisions lead the same way, with the same branch (§16.11). */
@@ -151,6 +152,11 @@ static void request_received(struct request *r, struct str bytes)
 	if (status && can_be_answered(r))
 		reply_stateless(r, &(struct reply){ .status = status, .reason = status == 400 ? str_of(msg_bad_reason(r->msg.bad)) : STR_NONE });
 	request_done(r);
+}
+
+bool proxy_passing(struct trans *t, struct msg *m, unsigned branch)
+{
+	return !proxy_user()->reply || proxy_user()->reply(CONTAINER(m, struct request, msg), t, branch);
 }
 
 static void response_received(struct request *r, struct str bytes)

@@ -25,11 +25,14 @@ struct relay {
 	unsigned          breadth;	/* still to be divided (RFC 5393 §5.3.3) */
 	unsigned          sharing;	/* among so many */
 	bool              too_broad;
+	bool              refused;	/* a branch, by whoever was asked (opts.branch) */
 	enum err          failed;	/* why a branch could not be made */
 };
 struct branch_plan {
 	struct relay        *relay;
 	const struct target *target;
+	struct target        own;	/* what it has become for this branch */
+	struct msg          *msg;	/* the request as this branch sends it; NULL: as all do */
 	unsigned             breadth;
 };
 
@@ -72,6 +75,8 @@ static void tell_failure(struct relay *y)
 
 	if (y->too_broad)
 		out = (struct tm_outcome){ .status = 440, .reason = reason_phrase(440) };
+	else if (y->refused && y->failed == ERR_NOT_FOUND)
+		out = (struct tm_outcome){ .status = 480, .reason = STR("No branch is left") };
 	else if (y->failed == ERR_UNSUPPORTED)
 		out.reason = STR("No transport to the next hop");
 	else if (y->failed == ERR_STATE)
@@ -167,7 +172,49 @@ static unsigned breadth_share(struct relay *y)
 	return share;
 }
 
-static enum err fork_one(struct relay *y, const struct branch_plan *p, const struct flow *to, size_t count)
+/* The request takes the form that this branch sends, and its own again. */
+static void swap_form(struct request *r, struct branch_plan *p)
+{
+	struct msg other;
+
+	if (!p->msg)
+		return;
+	other = r->msg;
+	r->msg = *p->msg;
+	*p->msg = other;
+}
+
+/* Ask what this branch shall send. False: it is not to be, or there is no memory for it. What it is sent to by itself (its connection, its Path) goes
+ * with the URI that led there. */
+static bool edit_form(struct relay *y, struct branch_plan *p)
+{
+	struct request *r = y->r;
+	struct str      dst = r->dst, asked = p->target->dst.len ? p->target->dst : r->dst;
+	bool            wanted;
+
+	p->own = *p->target;
+	p->msg = ARENA_NEW(&r->arena, struct msg);
+	if (!p->msg || msg_fork(&r->msg, p->msg) || msg_set_ruri(p->msg, p->own.uri)) {
+		y->failed = ERR_NOMEM;
+		return false;
+	}
+	swap_form(r, p);
+	r->dst = asked;
+	wanted = y->opts.branch(y->opts.branch_arg, r);
+	p->own.dst = r->dst;
+	if (!str_eq(r->msg.ruri, p->own.uri) || !str_eq(r->dst, asked)) {
+		p->own.path = str_eq(r->msg.ruri, p->own.uri) ? p->own.path : STR_NONE;
+		p->own.flow.via = NULL;
+	}
+	p->own.uri = r->msg.ruri;
+	r->dst = dst;
+	swap_form(r, p);
+	p->target = &p->own;
+	y->refused |= !wanted;
+	return wanted;
+}
+
+static enum err fork_edited(struct relay *y, const struct branch_plan *p, const struct flow *to, size_t count)
 {
 	struct request   *r = y->r;
 	struct route_edit e;
@@ -178,6 +225,16 @@ static enum err fork_one(struct relay *y, const struct branch_plan *p, const str
 		err = tm_fork_any(r->t, &r->c, to, count, build_branch, &copy, msg_write_bound(&r->msg, e.ruri.len + COPY_FIELDS_BYTES));
 	undone = route_target_undo(r, &e);
 	return err ? err : undone;
+}
+
+static enum err fork_one(struct relay *y, struct branch_plan *p, const struct flow *to, size_t count)
+{
+	enum err err;
+
+	swap_form(y->r, p);
+	err = fork_edited(y, p, to, count);
+	swap_form(y->r, p);
+	return err;
 }
 
 static void found(void *arg, enum err err, const struct flow *to, size_t count)
@@ -195,21 +252,42 @@ static void found(void *arg, enum err err, const struct flow *to, size_t count)
 }
 
 /* §16.6 step 7, and what may overrule it: relay(to), the binding's own flow, its $du, the request's $du. */
+static enum err next_hop(struct relay *y, struct branch_plan *p, struct str *hop)
+{
+	const struct target *target = p->target;
+	struct str           dst = target->dst.len || p->msg ? target->dst : y->r->dst;
+	struct route_edit    e = { 0 };
+	enum err             err;
+
+	swap_form(y->r, p);
+	err = route_target(y->r, target->uri, target->path, &e);
+	*hop = y->opts.to.len ? y->opts.to : dst.len ? dst : e.hop;
+	if (!err)
+		err = route_target_undo(y->r, &e);
+	swap_form(y->r, p);
+	return err;
+}
+
 static void plan(struct relay *y, const struct target *target)
 {
 	struct branch_plan *p = ARENA_NEW(&y->r->arena, struct branch_plan);
-	struct route_edit   e = { 0 };
 	struct str          hop;
-	enum err            err = p ? route_target(y->r, target->uri, target->path, &e) : ERR_NOMEM;
+	enum err            err = ERR_NOMEM;
 
-	hop = y->opts.to.len ? y->opts.to : target->dst.len ? target->dst : y->r->dst.len ? y->r->dst : e.hop;
-	if (!err)
-		err = route_target_undo(y->r, &e);
+	if (p) {
+		*p = (struct branch_plan){ .relay = y, .target = target };
+		if (y->opts.branch && !edit_form(y, p)) {
+			y->sharing--;
+			return;
+		}
+		err = next_hop(y, p, &hop);
+	}
 	if (err) {
 		y->failed = err;
 		return;
 	}
-	*p = (struct branch_plan){ .relay = y, .target = target, .breadth = breadth_share(y) };
+	p->breadth = breadth_share(y);
+	target = p->target;
 	y->open++;
 	if (target->flow.via && !y->opts.to.len)
 		found(p, OK, &target->flow, 1);
@@ -377,5 +455,8 @@ void request_relay(struct request *r, const struct relay_opts *opts, relay_done 
 	y->began_ms = clock_ms();
 	y->ends_ms = opts->timeout_ms ? clock_ms() + opts->timeout_ms : 0;
 	r->end = REQ_RELAYED;
+	if (opts->mark != r->mark)
+		tm_set_mark(r->t, opts->mark);
+	r->mark = opts->mark;
 	fork_group(y);
 }

@@ -40,6 +40,7 @@ struct request {
 	bool           sealed;		/* and it proved to be of this dialog (seal.c) */
 	bool           prepared;	/* Max-Forwards is counted down: once, however often it is relayed */
 	bool           spiral;		/* it has been here before, with something else in it (RFC 5393 §4) */
+	uint32_t       mark;		/* of the branches of the last relay */
 	uint8_t        recursions;	/* how often a 3xx has been followed */
 	uint8_t        breadth;		/* branches that may be open at a time (RFC 5393); once it is prepared */
 	uint64_t       loop_hash;	/* of what decides where it goes, as received (RFC 5393 §4.2.1) */
@@ -56,6 +57,11 @@ struct proxy_user {
 	/* An ACK or CANCEL without a transaction here, whose INVITE may have been forwarded statelessly (§16.10, §16.11). True: taken, r is owned as
 	 * above. False: it is for nobody. May be NULL. */
 	bool (*follow)(struct request *r);
+	/* A request within a dialog that may follow its Route set. False: it does so without further ado. True: taken, as above. May be NULL. */
+	bool (*dialog)(struct request *r);
+	/* An answer that is passed on, r->msg without our Via; t: NULL where it was forwarded without state. False: not, which is for provisional ones
+	 * only. May be NULL. */
+	bool (*reply)(struct request *r, struct trans *t, unsigned branch);
 	/* OPTIONS to the server itself and the like are answered below; domains are the script's. Is that host one of ours? */
 	bool (*is_local)(struct str host);
 };
@@ -111,11 +117,18 @@ struct ring_policy {
 /* The policy stays the caller's and may change while the server runs. NULL: all at once. */
 void proxy_set_ring(const struct ring_policy *p);
 
+/* A chance to change what one branch sends: r is the request as that branch will write it, r->msg.ruri its Request-URI, r->dst its next hop (empty: by
+ * Route or Request-URI). Called as the branch is made, possibly after request_relay() has returned. False: this branch is not to be. */
+typedef bool relay_branch(void *arg, struct request *r);
+
 /* Relay to the target set, transaction-stateful (§16.6). */
 struct relay_opts {
 	bool     wait;		/* call `done` with the outcome; else when the branches have been started (or could not be) */
 	uint32_t run;		/* identity of the waiting run (tm_wait) */
 	uint32_t timeout_ms;	/* 0: only the transaction's own limits */
+	relay_branch *branch;	/* NULL: all alike */
+	void       *branch_arg;
+	uint32_t    mark;	/* of its branches: proxy_user.reply finds it by tm_branch_mark() */
 	struct str to;		/* send to this URI instead of the target set's next hops; empty: none */
 };
 /* `done` is always called, once, in this worker, possibly before this returns. err: OK; with opts.wait the outcome is then in *out. When nothing

@@ -44,7 +44,7 @@ enum expr_kind {
 	EX_LOCAL,	/* u.local */
 	EX_CALL,	/* u.call: a function of the core or of a module */
 	EX_ROUTE,	/* u.route: route(NAME, x, y) */
-	EX_HANDLER,	/* u.handler: a route's name as an argument (relay(on_branch = NAME)); its value is value_int(route->index) */
+	EX_HANDLER,	/* u.handler: a route's name as an argument (relay(on_branch = NAME)); its value is the name */
 	EX_FIELD,	/* u.field: a.name */
 	EX_INDEX,	/* u.index: a[i] of a list, from 0, negative from the end; null outside */
 	EX_UNARY,	/* u.op.a */

@@ -229,7 +229,8 @@ static const struct mod_arg branch_args[] = {
 	{ "uri", T_STR }, { "after", T_DURATION, .optional = true, .min = 1, .max = 600000 }, { 0 },
 };
 static const struct mod_arg relay_args[] = {
-	{ "timeout", T_DURATION, .optional = true, .min = 1, .max = UINT32_MAX }, { "to", T_STR, .optional = true }, { 0 },
+	{ "timeout", T_DURATION, .optional = true, .min = 1, .max = UINT32_MAX }, { "to", T_STR, .optional = true },
+	{ "on_branch", T_STR, .optional = true }, { "on_reply", T_STR, .optional = true }, { 0 },
 };
 static const struct mod_arg type_args[] = { { "type", T_STR, .optional = true }, { 0 } };
 static const struct mod_arg subst_args[] = {

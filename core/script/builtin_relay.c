@@ -1,6 +1,7 @@
 /* relay() and forward(). */
 #include "module/services.h"
 #include "script/builtin.h"
+#include "script/inner.h"
 
 static const struct field answer_fields[] = {
 	{ "code", T_INT, false, "status of the best answer; 408 when there was none in time" },
@@ -12,7 +13,7 @@ static const struct field answer_fields[] = {
 };
 const struct shape answer_shape = { "answer", answer_fields };
 
-enum { ARG_TIMEOUT, ARG_TO };
+enum { ARG_TIMEOUT, ARG_TO, ARG_ON_BRANCH, ARG_ON_REPLY };
 
 static struct value answer_of(struct arena *a, const struct tm_outcome *out)
 {
@@ -150,6 +151,7 @@ enum verdict fn_relay(struct call *c)
 		opts.timeout_ms = timeout->u.i > UINT32_MAX ? UINT32_MAX : (uint32_t)timeout->u.i;
 	if (to->type != T_NULL)
 		opts.to = to->u.s;
+	inner_handlers(c->run, &c->argv[ARG_ON_BRANCH], &c->argv[ARG_ON_REPLY], &opts);
 	request_relay(c->req, &opts, c->wanted ? answered : started, w);
 	return V_SUSPEND;
 }

@@ -479,6 +479,6 @@ const struct mod_var core_vars[] = {
 	{ "hdr", T_STR, true, true, get_hdr, set_hdr, IN_MESSAGE, "first header field of that name; assigned, it is the only one; null takes it out" },
 	{ "body", T_STR, true, false, get_body, set_body, IN_MESSAGE, "the body; null takes it out" },
 	{ "sdp", T_RECORD, true, false, get_sdp, NULL, IN_MESSAGE, "what the session description in the body says: ip, port, media, codecs", &sdp_shape },
-	{ "avp", T_ANY, true, true, get_avp, set_avp, IN_ANY, "a value that lives with the transaction" },
+	{ "avp", T_ANY, true, true, get_avp, set_avp, IN_ANY & ~IN_REPLY, "a value that lives with the transaction" },
 	{ 0 },
 };

@@ -446,6 +446,12 @@ static void check_table_add(struct checker *c, struct expr *e)
 	e->type = TYPE(T_INT);
 }
 
+/* The routes that run within what the core does with a message cannot wait. */
+static uint32_t where_of(const struct mod_func *f)
+{
+	return f->flags & F_SUSPENDS ? f->where & ~(uint32_t)(IN_REPLY | IN_BRANCH) : f->where;
+}
+
 void check_call(struct checker *c, struct expr *e, bool wanted)
 {
 	const struct mod_func *f;
@@ -476,7 +482,7 @@ void check_call(struct checker *c, struct expr *e, bool wanted)
 		e->type.type = argv[0]->type.type;
 	if (f->flags & F_COUNTER)
 		check_counter(c, f, e->u.call.argv[0]);
-	check_use(c, e->u.call.name, e->u.call.name_span, f->where);
+	check_use(c, e->u.call.name, e->u.call.name_span, where_of(f));
 }
 
 /* --- route(NAME, …) --- */

@@ -63,6 +63,7 @@ struct code {
 	struct entry           *entry;	/* by route.index */
 	const struct table    **tables;	/* by table.index */
 	const struct program   *program;
+	bool                    replies;	/* it has a reply_route */
 	bool                    stateless;	/* it forwards statelessly somewhere */
 };
 

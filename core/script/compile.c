@@ -266,7 +266,7 @@ static void compile_expr(struct compiler *k, const struct expr *e)
 		compile_route_call(k, e);
 		return;
 	case EX_HANDLER:
-		emit_const(k, value_int(e->u.handler.route->index));
+		emit_const(k, value_str(e->u.handler.route->name));
 		return;
 	case EX_FIELD:
 		compile_field(k, e);
@@ -484,8 +484,10 @@ struct code *code_compile(struct program *p)
 		return NULL;
 	for (const struct table *t = p->tables; t; t = t->next)
 		k.c->tables[t->index] = t;
-	for (const struct route *r = p->routes; r; r = r->next)
+	for (const struct route *r = p->routes; r; r = r->next) {
+		k.c->replies |= r->kind == ROUTE_REPLY;
 		compile_route(&k, r);
+	}
 	return !k.failed && measure_all(&k, p) ? k.c : NULL;
 }
 

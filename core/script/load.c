@@ -16,23 +16,10 @@ static struct check_env world(const struct script_options *o)
 	};
 }
 
-/* What the language has and this server does not run yet is refused, not ignored. */
-static bool all_runs(struct program *p)
-{
-	size_t before = p->diags.errors;
-
-	for (const struct route *r = p->routes; r; r = r->next)
-		if (r->kind == ROUTE_DIALOG || r->kind == ROUTE_REPLY || r->kind == ROUTE_BRANCH)
-			diag_add(&p->diags, D_NOT_HERE, r->span, "%s is not available in this version", route_kind_name(r->kind));
-	diags_sort(&p->diags);
-	return p->diags.errors == before;
-}
-
 static bool build(struct script *s, const struct check_env *env, bool parsed)
 {
 	bool good = check_program(s->program, env) && parsed;
 
-	good = all_runs(s->program) && good;
 	if (!good)
 		return false;
 	s->code = code_compile(s->program);

@@ -93,16 +93,28 @@ bool script_follow(struct request *r)
 	return true;
 }
 
-void script_request(struct request *r)
+static void start(struct request *r, const struct route *route)
 {
-	struct script *s = now.script;
-	struct run    *run = s && s->program->request ? run_new(r, s, s->program->request) : NULL;
+	struct run *run = route ? run_new(r, now.script, route) : NULL;
 
 	if (run) {
 		note_begin(run);
 		run_go(run);
 		return;
 	}
-	answer(r, s && s->program->request ? 503 : 500);
+	answer(r, route ? 503 : 500);
 	request_done(r);
+}
+
+void script_request(struct request *r)
+{
+	start(r, now.script ? now.script->program->request : NULL);
+}
+
+bool script_dialog(struct request *r)
+{
+	if (!now.script || !now.script->program->dialog)
+		return false;
+	start(r, now.script->program->dialog);
+	return true;
 }

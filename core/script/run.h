@@ -31,6 +31,7 @@ struct run {
 	struct value       answer;	/* of the last relay() that was waited for; null: none */
 	bool               inside;	/* the machine is running it now */
 	bool               dropped;	/* `drop` */
+	bool               inner;	/* of a branch or reply route: it cannot wait (inner.c) */
 	bool               background;	/* of a timer or event route: nobody waits for an answer */
 	struct beat       *beat;	/* of a timer route (background.c) */
 	uint32_t           line;	/* traced: the last line in the trail (run_trail.c) */

@@ -71,6 +71,10 @@ MUST_CHECK enum err script_worker_start(struct loop *l);
 void script_request(struct request *r);
 /* proxy_user.follow: request_route decides for an ACK or CANCEL as it did for its INVITE, where the script forwards statelessly at all. */
 bool script_follow(struct request *r);
+/* proxy_user.dialog: dialog_route, where there is one. */
+bool script_dialog(struct request *r);
+/* proxy_user.reply: the reply_routes. */
+bool script_reply(struct request *r, struct trans *t, unsigned branch);
 bool script_is_local(struct str host);
 size_t script_runs_parked(void);
 

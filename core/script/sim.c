@@ -237,7 +237,7 @@ void sim_database_fail(bool fail)
 
 static enum err shared_floors(char *why, size_t cap)
 {
-	static const struct proxy_user proxy = { .request = script_request, .follow = script_follow, .is_local = script_is_local };
+	static const struct proxy_user proxy = { .request = script_request, .dialog = script_dialog, .reply = script_reply, .follow = script_follow, .is_local = script_is_local };
 	static const struct net_user   net = { .received = proxy_received, .unreachable = tm_unreachable, .undelivered = tm_undelivered };
 
 	snprintf(why, cap, "no shared memory");

@@ -143,7 +143,7 @@ struct wait *call_suspend(struct call *c, uint32_t most_ms)
 	struct request *r = run->req;
 	struct wait    *w;
 
-	if (!wait_room(run) || !may_wait(run))
+	if (run->inner || !wait_room(run) || !may_wait(run))
 		return NULL;
 	if (!run->background && request_stateful(r)) {
 		if (r->end == REQ_OPEN)

@@ -153,6 +153,7 @@ void branch_start_locked(struct trans *t, struct branch *b)
 	uint32_t now = trans_now(t);
 
 	b->round = t->round;
+	b->mark = t->mark;
 	b->next = t->branches;
 	t->branches = b;
 	machine_start(&b->m, now);
@@ -252,6 +253,25 @@ enum err tm_fork(struct trans *t, struct ctx *c, const struct flow *to, tm_build
 	return tm_fork_any(t, c, to, 1, build, arg, bound);
 }
 
+void tm_set_mark(struct trans *t, uint32_t mark)
+{
+	lock(&t->lock);
+	t->mark = mark;
+	unlock(&t->lock);
+}
+
+uint32_t tm_branch_mark(struct trans *t, unsigned branch)
+{
+	const struct branch *b;
+	uint32_t             mark;
+
+	lock(&t->lock);
+	b = branch_at(t, branch);
+	mark = b ? b->mark : 0;
+	unlock(&t->lock);
+	return mark;
+}
+
 /* --- what comes back --- */
 
 static void fields_write(const struct msg *m, enum hdr_type kind, struct buf *out)
@@ -300,8 +320,8 @@ static void prepare(struct trans *t, struct msg *m, unsigned index, struct answe
 	an->retry_after_s = m->status == 503 ? retry_after(m) : 0;
 	if (m->status == 100 || msg_pop_value(m, H_VIA) || !m->first[H_VIA])
 		return;
-	if (u && u->passing)
-		u->passing(t, m, index);
+	if (u && u->passing && !u->passing(t, m, index) && m->status < 200)
+		return;
 	if (m->status == 503 && msg_set_status(m, 500, reason_phrase(500)))
 		return;
 	an->text = msg_text(m);

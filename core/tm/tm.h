@@ -36,9 +36,9 @@ struct tm_user {
 	/* The outcome for a waiting run of this process. False: there is no such run (any more); the default behaviour follows.
 	 * Called from the loop, no lock held. */
 	bool (*outcome)(struct trans *t, uint32_t run);
-	/* A chance to change an answer before it is sent upstream or, a final one, held (reply_route, later). May be NULL. `m` has our
-	 * Via removed. No lock held. */
-	void (*passing)(struct trans *t, struct msg *m, unsigned branch);
+	/* A chance to change an answer before it is sent upstream or, a final one, held (reply_route). May be NULL. `m` has our Via removed and is
+	 * the message that tm_response() was given. False: it is not sent on; a final one is all the same. No lock held. */
+	bool (*passing)(struct trans *t, struct msg *m, unsigned branch);
 };
 
 /* Supervisor, before the fork; buckets: a power of two (0: default). The timer and mailbox floors are booted before. */
@@ -85,6 +85,9 @@ struct str tm_request(struct trans *t);	/* the kept bytes; live as long as the r
 /* Write the request of one branch: `branch_id` is the value for the branch parameter ("z9hG4bK…"), to which the user may add a dot and 16
  * hexadecimal digits (the second part of RFC 5393 §4.2.1). At most out->cap bytes. */
 typedef void tm_build(void *arg, struct str branch_id, struct buf *out);
+/* Branches made from now on carry that number of the user's, those for further addresses too; 0 to begin with. */
+void tm_set_mark(struct trans *t, uint32_t mark);
+uint32_t tm_branch_mark(struct trans *t, unsigned branch);
 /* Between the two no outcome is decided, so that a quick answer to the first branch does not end a fork that is still
  * being made. tm_fork_end() decides when all branches have ended meanwhile; tm_wait() belongs between them. */
 void tm_fork_begin(struct trans *t);

@@ -61,6 +61,7 @@ struct branch {
 	uint8_t        index;
 	uint8_t        target;		/* the index of the first that was tried: which branch this is to the user */
 	uint8_t        round;		/* of forking, to which its answer counts */
+	uint32_t       mark;		/* the user's */
 	bool           sent_is_ack;
 	bool           cancel_asked;	/* sent as soon as a provisional answer has come (RFC 3261 §9.1) */
 	bool           heard;		/* there was an answer, of whatever kind */
@@ -114,6 +115,7 @@ struct trans {
 	struct best   best;
 	struct str    last;		/* the answer to send again; none with a status_up: written anew from `request`. Own object */
 	struct str    cancel_reason;	/* Reason of the CANCELs (RFC 3326). Own object */
+	uint32_t      mark;		/* the user's, for the next branches */
 	uint32_t      trying_at;	/* 100 goes out by itself */
 	uint16_t      status_up;	/* of the last answer sent upstream; 0: none */
 	uint8_t       n_branches;	/* all that were made, also for further addresses */

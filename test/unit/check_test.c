@@ -426,6 +426,8 @@ static const struct mistake mistakes[] = {
 	  "1:31: E215 `relay` makes no sense in a timer_route; it is for request_route and dialog_route\n" },
 	{ "timer_route[T](every = 60s) { route(X); }\nrequest_route { route(X); drop; }\nroute[X] { record_route(); }",
 	  "3:12: E215 `record_route` makes no sense in a timer_route; it is for request_route\n" },
+	{ "reply_route { send_reply(404); }",
+	  "1:15: E215 `send_reply` makes no sense in a reply_route; it is for request_route and dialog_route\n" },
 	{ "request_route { xlog($rs); drop; }",
 	  "1:22: E215 `$rs` makes no sense in a request_route; it is for reply_route\n" },
 	{ "timer_route[T] { xlog(1); }\ntimer_route[U](every = 50ms) { xlog(1); }\ntimer_route[V](every = 3) { xlog(1); }",

@@ -800,19 +800,3 @@ TEST(the_stop_is_an_event_that_cannot_wait)
 	CHECK_INT(script_runs_parked(), 0);
 	stop();
 }
-
-TEST(what_this_version_does_not_run_is_refused)
-{
-	static const char *const rows[] = {
-		"dialog_route { relay(); } request_route { relay(); }",
-	};
-
-	for (size_t r = 0; r < COUNT_OF(rows); r++) {
-		module_forget_all();
-		CHECK(!script_boot());
-		arena_init(&world.arena, NULL, 0, 1 << 20);
-		CHECK_ROW(!script_load_text(STR("t.cfg"), str_of(rows[r]), NULL, &world.arena, &world.report), rows[r]);
-		CHECK_ROW(has(world.report, "not available in this version"), rows[r]);
-		arena_free(&world.arena);
-	}
-}

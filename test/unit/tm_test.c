@@ -761,10 +761,11 @@ TEST(two_workers_begin_the_same_request)
 	world_ends_clean();
 }
 
-static void mark_passing(struct trans *t, struct msg *m, unsigned branch)
+static bool mark_passing(struct trans *t, struct msg *m, unsigned branch)
 {
 	CHECK(t == w.t || !w.t);
 	CHECK_INT(msg_append(m, STR("X-Passed"), branch ? STR("1") : STR("0")), OK);
+	return m->status != 183;
 }
 
 TEST(the_user_may_change_answers_on_their_way)
@@ -776,6 +777,8 @@ TEST(the_user_may_change_answers_on_their_way)
 	relayed(request("INVITE", "c1"), 2, 0, 0, phone);
 	answer(phone[1], 180);
 	CHECK(has(sent_to(CALLER, "SIP/2.0 180 "), "X-Passed: 1\r\n"));
+	answer(phone[1], 183);
+	CHECK(quiet());		/* not passed on */
 	answer(phone[1], 486);
 	sent_to(FIRST_PHONE + 1, "ACK ");
 	answer(phone[0], 500);
