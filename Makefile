@@ -126,6 +126,9 @@ soak: rel
 	test/soak/run $(if $(T),"$(T)")
 check:
 	scripts/check.sh
+# The manual's tables, from those the server itself uses.
+doc: san
+	python3 scripts/doc.py
 bench: rel
 	test/bench/bench.sh
 # Instructions a call, by flow; see test/bench/cost.sh for T and PROFILE.
@@ -147,6 +150,13 @@ install: rel
 	install -m 644 $(B)/modules/*.so $(DESTDIR)$(PREFIX)/lib/sipario/modules/
 	cp -r db/schema $(DESTDIR)$(PREFIX)/share/sipario/
 	install -m 644 etc/sipario.cfg $(DESTDIR)$(PREFIX)/etc/sipario/sipario.cfg
+	install -d $(DESTDIR)$(PREFIX)/share/doc/sipario $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
+	    $(DESTDIR)$(PREFIX)/share/vim/vimfiles/syntax $(DESTDIR)$(PREFIX)/share/vim/vimfiles/ftdetect
+	cp -r doc/*.md doc/modules doc/editors $(DESTDIR)$(PREFIX)/share/doc/sipario/
+	install -m 644 doc/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 doc/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 doc/editors/vim/syntax/sipario.vim $(DESTDIR)$(PREFIX)/share/vim/vimfiles/syntax/
+	install -m 644 doc/editors/vim/ftdetect/sipario.vim $(DESTDIR)$(PREFIX)/share/vim/vimfiles/ftdetect/
 
 help:
 	@echo 'make            build/sipario, build/siparioctl, build/modules/*.so'
@@ -157,6 +167,7 @@ help:
 	@echo 'make sim-mutants  whether they find the mistakes of test/sim/mutants; T="Timer C" for some'
 	@echo 'make soak       peers that misbehave for minutes, memory over a million calls; T="UDP" for some; wants a quiet machine'
 	@echo 'make check      floors, headers, warnings under gcc and clang, cppcheck'
+	@echo 'make doc        writes the tables of the manual anew'
 	@echo 'make bench      the benchmark kit'
 	@echo 'make cost       instructions a call under valgrind; T="register" for some flows'
 	@echo 'make fuzz       every parser, the checker and the script machine under libFuzzer; SECONDS=60 each, T="message uri" for some'
@@ -165,5 +176,5 @@ help:
 	@echo 'make deps       the Debian packages this needs'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
-.PHONY: all rel san unit replay deps run test quick sim sim-mutants soak check bench cost fuzz clean install help
+.PHONY: all rel san unit replay deps run test quick sim sim-mutants soak check doc bench cost fuzz clean install help
 .SECONDARY:

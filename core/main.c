@@ -309,9 +309,15 @@ static struct script *load(const struct options *o)
 	struct script_options so = {
 		.defines = o->define, .define_count = o->defines, .strict = o->strict, .json = o->json, .colour = colours_wanted(),
 	};
+	char                  why[WHY_BYTES] = "";
 	struct str            report = STR_NONE;
 	struct script        *s = script_load(o->file, &so, &server.arena, &report);
 
+	if (s && script_apply(s, why, sizeof(why))) {
+		report = script_refused(s, why, &so, &server.arena);
+		script_free(s);
+		s = NULL;
+	}
 	fprintf(o->json ? stdout : stderr, STR_FMT "%s", STR_ARG(report), o->json ? "\n" : "");
 	return s;
 }
@@ -323,8 +329,6 @@ static int test_file(struct options *o, struct test_count *count)
 	server.script = load(o);
 	if (!server.script)
 		return EXIT_BAD_SCRIPT;
-	if (script_apply(server.script, why, sizeof(why)))
-		return cannot(why);
 	log_set_level(LOG_ERROR);
 	script_use(server.script);
 	return script_test(server.script, &o->how, count, why, sizeof(why)) ? cannot(why) : 0;
@@ -356,7 +360,6 @@ static int test_files(struct options *o)
 int main(int argc, char **argv)
 {
 	struct options o = { 0 };
-	char           why[WHY_BYTES] = "";
 
 	if (argc == 3 && !strcmp(argv[1], "explain"))
 		return explain(argv[2]);
@@ -373,7 +376,5 @@ int main(int argc, char **argv)
 	server.script = load(&o);
 	if (!server.script)
 		return EXIT_BAD_SCRIPT;
-	if (script_apply(server.script, why, sizeof(why)))
-		return cannot(why);
 	return o.check ? 0 : serve(server.script);
 }

@@ -2,7 +2,7 @@
 # Installs the Debian packages that building, running and testing need; quiet and quick when they are there.
 set -eu
 build="gcc make pkg-config libc6-dev libc-ares-dev libjansson-dev libsqlite3-dev libpq-dev libssl-dev libpcre2-dev libjemalloc-dev"
-test="libcmocka-dev clang cppcheck sip-tester baresip-core python3 sqlite3 strace postgresql openssl"
+test="libcmocka-dev clang cppcheck sip-tester baresip-core python3 sqlite3 strace postgresql openssl groff"
 missing=""
 for p in $build $test; do
 	dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"

@@ -1,5 +1,6 @@
 /* `help`: the commands, or a module as its descriptor tells it; the same tables that the checker and the server use. */
 #include "ctl/ctl.h"
+#include "ctl/help.h"
 #include "module/module.h"
 #include "script/script.h"
 
@@ -210,24 +211,73 @@ static void put_module(struct json_out *o, const struct module *m)
 	json_close_object(o);
 }
 
-/* A word may be both: the module then has the commands of that group too. */
-static enum err help_word(struct ctl *c, struct str word)
-{
-	enum err err = module_find(word) ? OK : module_load(word, c->why, sizeof(c->why));
-
-	if (!err)
-		put_module(&c->out, module_find(word));
-	else if (put_group(&c->out, NULL, word))
-		err = OK;
-	return err == ERR_SYNTAX ? ERR_NOT_FOUND : err;
-}
-
-/* --- all --- */
-
 static int is_module(const struct dirent *e)
 {
 	return str_ends(str_of(e->d_name), STR(".so")) && strlen(e->d_name) > 3;
 }
+
+/* All modules of the folder. */
+static void load_modules(struct ctl *c)
+{
+	struct dirent **file = NULL;
+	char            why[256];
+	int             n = scandir(c->modules, &file, is_module, alphasort);
+
+	for (int i = 0; i < n; i++) {
+		struct str name = str_to(str_of(file[i]->d_name), strlen(file[i]->d_name) - 3);
+
+		if (!module_find(name) && module_load(name, why, sizeof(why)))
+			log_debug(NULL, "cannot load module=" STR_FMT " reason=%s", STR_ARG(name), why);
+		free(file[i]);
+	}
+	free(file);
+}
+
+/* The functions of that name (count(…) is one, list.count() another) and the variable. */
+static bool put_named(struct ctl *c, struct str name)
+{
+	const struct module *m;
+	bool                 any = false;
+
+	load_modules(c);
+	json_open_list(&c->out, NULL);
+	for (size_t i = 0; (m = module_at(i)); i++) {
+		for (const struct mod_func *f = m->funcs; f && f->name; f++)
+			if (str_is(name, f->name)) {
+				put_func(&c->out, f);
+				any = true;
+			}
+		for (const struct mod_var *v = m->vars; v && v->name; v++)
+			if (str_starts(name, STR("$")) && str_is(str_from(name, 1), v->name)) {
+				put_var(&c->out, v);
+				any = true;
+			}
+	}
+	any = any || help_elsewhere(&c->out, name);
+	json_close_list(&c->out);
+	return any;
+}
+
+/* A word may be both: the module then has the commands of that group too. */
+static enum err help_word(struct ctl *c, struct str word)
+{
+	enum err err;
+
+	if (str_is(word, "language")) {
+		help_language(&c->out, c->json);
+		return OK;
+	}
+	err = module_find(word) ? OK : module_load(word, c->why, sizeof(c->why));
+	if (!err)
+		put_module(&c->out, module_find(word));
+	else if (put_group(&c->out, NULL, word) || put_named(c, word))
+		err = OK;
+	if ((err == ERR_NOT_FOUND || err == ERR_SYNTAX) && !module_nearest(word).len)
+		return ctl_fail(c, ERR_NOT_FOUND, "no command, module, function or variable \"%.60s\": `siparioctl help` lists them", c->argv[0]);
+	return err == ERR_SYNTAX ? ERR_NOT_FOUND : err;
+}
+
+/* --- all --- */
 
 static void put_modules(struct ctl *c)
 {
@@ -305,7 +355,7 @@ static enum err version(struct ctl *c)
 }
 
 const struct ctl_command ctl_help_commands[] = {
-	{ "help", NULL, "[COMMAND|MODULE]", "this, or a module's parameters, functions, variables and counters", 0, help },
+	{ "help", NULL, "[WORD]", "this, or about a command, a module, a function, a $variable, `language`, or a name of another server", 0, help },
 	{ "version", NULL, "", "version of this program and the schema it knows", 0, version },
 	{ 0 }
 };

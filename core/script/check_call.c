@@ -331,6 +331,8 @@ static void argument_type(struct checker *c, const struct mod_func *f, const str
 		     check_type_text(c, e->type));
 	if (lacks_unit(a->type, e))
 		diag_help(c->d, g, a->type == T_DURATION ? "say the unit: %llds, %lldms" : "say the unit: %lldkB, %lldMB", (long long)e->u.value.u.i, (long long)e->u.value.u.i);
+	else if (a->type == T_STR && e->type.type != T_NULL && e->type.type != T_LIST && e->type.type != T_RECORD && e->type.type != T_REGEX)
+		diag_help(c->d, g, "as text: \"$(" STR_FMT ")\"", STR_ARG(span_text(e->span)));
 	else
 		help_signature(c, g, f);
 	check_bad(e);

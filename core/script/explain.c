@@ -51,9 +51,9 @@ static const struct explanation all[D_COUNT] = {
 			"block that declares it. Text is written in quotes.", "request_route {\n    if (is_local($rd)) { let where = \"here\"; xlog(where); }\n    xlog(where);\n    drop;\n}\n",
 			"request_route {\n    let where = \"elsewhere\";\n    if (is_local($rd)) where = \"here\";\n    xlog(where);\n    drop;\n}\n" },
 	[D_NO_MODULE] = { "no such module", "There is no module of that name in the folder of modules, or its file cannot be loaded. `siparioctl help` lists them.",
-			  "module registar { }\nrequest_route { drop; }\n", "module registrar { }\nrequest_route { drop; }\n" },
+			  "module forkign { }\nrequest_route { relay(); }\n", "module forking { }\nrequest_route { relay(); }\n" },
 	[D_NO_PARAMETER] = { "no such parameter or argument", "The module, function or table has no parameter of that name. `siparioctl help NAME` lists those of a "
-			     "module.", "module auth { nonce_expires = 5m; }\nrequest_route { drop; }\n", "module auth { nonce_expire = 5m; }\nrequest_route { drop; }\n" },
+			     "module.", "module forking { rings = parallel; }\nrequest_route { relay(); }\n", "module forking { ring = parallel; }\nrequest_route { relay(); }\n" },
 	[D_NO_SETTING] = { "no such setting", "`siparioctl help core` lists the settings. Parameters of modules stand in the block of their module.",
 			   "workrs 4;\nrequest_route { drop; }\n", "workers 4;\nrequest_route { drop; }\n" },
 	[D_NO_FIELD] = { "the value has no such field", "Records have the fields that the page of their function lists: the answer of relay() has code, reason …",
@@ -67,8 +67,8 @@ static const struct explanation all[D_COUNT] = {
 	[D_NO_CONST] = { "-D names a constant that is not in the file", "-D NAME=VALUE gives another value to `const NAME = …;`; it makes no new ones, so that a "
 			 "slip is not taken for a setting." },
 	[D_TWICE] = { "declared or given twice", "Only the first would count, or only the last: which one was meant cannot be known. Settings such as `listen` and "
-		      "`domain` may be repeated.", "module auth { }\nmodule auth { nonce_expire = 5m; }\nrequest_route { drop; }\n",
-		      "module auth { nonce_expire = 5m; }\nrequest_route { drop; }\n" },
+		      "`domain` may be repeated.", "module forking { }\nmodule forking { ring = parallel; }\nrequest_route { relay(); }\n",
+		      "module forking { ring = parallel; }\nrequest_route { relay(); }\n" },
 	[D_ROUTE_KIND] = { "the route is of another kind", "route() calls a route[…], relay(on_branch = …) names a branch_route[…], on_reply a reply_route[…].",
 			   "request_route { route(LATER); }\ntimer_route[LATER](every = 1m) { xlog(\"x\"); }\n", "request_route { route(NOW); }\nroute[NOW] { drop; }\n" },
 	[D_NOT_HERE] = { "not for this kind of route", "Some functions and variables need what only certain routes have: a timer has no request to relay, a request "
@@ -86,7 +86,7 @@ static const struct explanation all[D_COUNT] = {
 	[D_RANGE] = { "out of range", "The value is of the right type but outside of what makes sense there.", "request_route { sleep(2d); drop; }\n",
 		      "request_route { sleep(2s); drop; }\n" },
 	[D_PARAMETER] = { "a setting or parameter has a wrong value", "The message shows the type and range that the module declares.",
-			  "module auth { nonce_expire = \"5m\"; }\nrequest_route { drop; }\n", "module auth { nonce_expire = 5m; }\nrequest_route { drop; }\n" },
+			  "t1 \"500ms\";\nrequest_route { relay(); }\n", "t1 500ms;\nrequest_route { relay(); }\n" },
 	[D_CONDITION] = { "a condition that is no bool", "Only a bool is a condition: compare a number with 0 and a text with \"\". What may be null is asked for by its "
 			  "name alone: `if (user.forward_busy)`.", "request_route { if ($cs) drop; relay(); }\n", "request_route { if ($cs != 0) drop; relay(); }\n" },
 	[D_ASSIGN_IN_CONDITION] = { "an assignment in a condition", "One `=` assigns, two compare.", "request_route { if ($rm = \"REGISTER\") drop; relay(); }\n",
@@ -98,18 +98,18 @@ static const struct explanation all[D_COUNT] = {
 	[D_NULL] = { "the value may be null here", "A header may be absent, a user unknown. Say what happens then: `x ?? default`, `x ?? send_reply(404)`, or ask with "
 		     "`if (x)`; behind that the check knows that it is there.", "request_route { $ru = $ru.prefix($ua); relay(); }\n",
 		     "request_route { $ru = $ru.prefix($ua ?? \"\"); relay(); }\n" },
-	[D_ASSIGN_TYPE] = { "the variable is of another type", "A `let` keeps the type of its first value.", "request_route { let n = 1; n = \"two\"; xlog(n); drop; }\n",
-			    "request_route { let n = 1; n = 2; xlog(n); drop; }\n" },
+	[D_ASSIGN_TYPE] = { "the variable is of another type", "A `let` keeps the type of its first value.", "request_route { let n = 1; n = \"two\"; xlog(\"$(n)\"); drop; }\n",
+			    "request_route { let n = 1; n = 2; xlog(\"$(n)\"); drop; }\n" },
 	[D_READ_ONLY] = { "this cannot be assigned", "The reference says of each variable whether it may be set.", "request_route { $si = 10.0.0.1; drop; }\n",
 			  "request_route { $du = \"sip:10.0.0.1\"; relay(); }\n" },
 	[D_REPLY_CODE] = { "no reply code", "Reply codes are 100 to 699.", "request_route { send_reply(40); }\n", "request_route { send_reply(404); }\n" },
 	[D_NO_VALUE] = { "this gives no value", "A function that only does something cannot be assigned or compared.", "request_route { let x = record_route(); xlog(x); drop; }\n",
 			 "request_route { record_route(); drop; }\n" },
 	[D_CONST_EXPR] = { "not known before the server runs", "Constants, settings and names of counters are fixed when the file is read: literals, other constants and "
-			   "env().", "const HERE = $Ri;\nrequest_route { drop; }\n", "const HERE = 192.0.2.1;\nrequest_route { xlog(HERE); drop; }\n" },
+			   "env().", "const HERE = $Ri;\nrequest_route { drop; }\n", "const HERE = 192.0.2.1;\nrequest_route { xlog(\"$(HERE)\"); drop; }\n" },
 	[D_RETURN_TYPE] = { "a return that does not fit", "All returns of a route give the same type, and only a route[…] returns anything.",
-			    "request_route { let n = route(F); xlog(n); drop; }\nroute[F] { if (is_local($rd)) return 1; return \"a\"; }\n",
-			    "request_route { let n = route(F); xlog(n); drop; }\nroute[F] { if (is_local($rd)) return 1; return 2; }\n" },
+			    "request_route { let n = route(F); xlog(\"$(n)\"); drop; }\nroute[F] { if (is_local($rd)) return 1; return \"a\"; }\n",
+			    "request_route { let n = route(F); xlog(\"$(n)\"); drop; }\nroute[F] { if (is_local($rd)) return 1; return 2; }\n" },
 	[D_LIMIT] = { "too large", "More than the machine keeps: over 256 variables in one route, or a value of over 4096 bytes in a setting." },
 
 	[D_UNASSIGNED] = { "read before it is assigned", "On one of the ways to this line the variable has no value yet.",
@@ -121,19 +121,19 @@ static const struct explanation all[D_COUNT] = {
 			   "request_route { if (is_local($rd)) { send_reply(404); send_reply(403); } drop; }\n", "request_route { if (is_local($rd)) send_reply(404); drop; }\n" },
 	[D_RECURSION] = { "made of itself", "Routes do not call themselves, not even by way of others, and constants are not made of themselves: the stack of a run is "
 			  "known before it starts. Use a loop.", "request_route { route(A); drop; }\nroute[A] { route(A); }\n", "request_route { route(A); drop; }\nroute[A] { xlog(\"a\"); }\n" },
-	[D_ENDLESS] = { "a loop that cannot end", "Nothing in it changes its condition and nothing leaves it.", "request_route { let i = 0; while (i < 3) xlog(i); drop; }\n",
-			"request_route { let i = 0; while (i < 3) { xlog(i); i = i + 1; } drop; }\n" },
+	[D_ENDLESS] = { "a loop that cannot end", "Nothing in it changes its condition and nothing leaves it.", "request_route { let i = 0; while (i < 3) xlog(\"$(i)\"); drop; }\n",
+			"request_route { let i = 0; while (i < 3) { xlog(\"$(i)\"); i = i + 1; } drop; }\n" },
 	[D_AFTER_RELAY] = { "a statement behind a relay() whose answer is not used", "`relay();` as a statement of its own ends the run: nothing waits. To go on when the "
 			    "answer is there, use it.", "request_route { relay(); xlog(\"done\"); }\n", "request_route { let a = relay(); xlog(\"done: $(a.code)\"); }\n" },
 	[D_OUTSIDE_LOOP] = { "break or continue outside of a loop", "They are for `while` and `for`. A route is left by `return`, a run by `exit`.",
-			     "request_route { break; }\n", "request_route { for (x in [1, 2]) { if (x == 2) break; xlog(x); } drop; }\n" },
+			     "request_route { break; }\n", "request_route { for (x in [1, 2]) { if (x == 2) break; xlog(\"$(x)\"); } drop; }\n" },
 
 	[D_UNREACHABLE] = { "a statement that is never reached", "What stands before it ends the path on every way.", "request_route { drop; xlog(\"x\"); }\n",
 			    "request_route { xlog(\"x\"); drop; }\n" },
 	[D_UNUSED_ROUTE] = { "a route that is never called", "Perhaps a call is misspelt, or the route is left over.", "request_route { drop; }\nroute[X] { return; }\n",
 			     "request_route { route(X); drop; }\nroute[X] { return; }\n" },
 	[D_UNUSED_LET] = { "a variable that is never read", "Remove it, or begin its name with `_` when it is meant to be ignored.", "request_route { let n = 1; drop; }\n",
-			   "request_route { let n = 1; xlog(n); drop; }\n" },
+			   "request_route { let n = 1; xlog(\"$(n)\"); drop; }\n" },
 	[D_NEAR_HEADER] = { "nearly the name of a well-known header", "A header of one's own is fine; one letter away from a known one it is a slip. Names that begin with X- "
 			    "are never asked about.", "request_route { remove_hf(\"Cotnent-Type\"); relay(); }\n", "request_route { remove_hf(\"Content-Type\"); relay(); }\n" },
 };

@@ -42,14 +42,21 @@ static struct script *script_new(void)
 	return NULL;
 }
 
+static struct str report_of(struct script *s, const struct script_options *o, struct arena *a)
+{
+	struct diags *d = &s->program->diags;
+
+	if (o && o->strict)
+		diags_strict(d);
+	return o && o->json ? diags_json(d, a) : diags_text(d, a, o && o->colour);
+}
+
 static struct script *finish(struct script *s, bool parsed, const struct script_options *o, struct arena *a, struct str *report)
 {
 	struct check_env env = world(o);
 	bool             good = build(s, &env, parsed);
 
-	if (o && o->strict)
-		diags_strict(&s->program->diags);
-	*report = o && o->json ? diags_json(&s->program->diags, a) : diags_text(&s->program->diags, a, o && o->colour);
+	*report = report_of(s, o, a);
 	if (good && !diags_failed(&s->program->diags))
 		return s;
 	script_unref(s);
@@ -85,6 +92,24 @@ void script_free(struct script *s)
 	script_unref(s);
 }
 
+/* "module location: durable = on needs a database": where that module is named. */
+static struct span place_of(const struct program *p, struct str why)
+{
+	for (const struct module_block *m = p->modules; m; m = m->next) {
+		struct str rest = why;
+
+		if (str_starts(rest, STR("module ")) && str_starts(str_from(rest, 7), m->name) && str_starts(str_from(rest, 7 + m->name.len), STR(": ")))
+			return m->name_span;
+	}
+	return (struct span){ 0 };
+}
+
+struct str script_refused(struct script *s, const char *why, const struct script_options *o, struct arena *a)
+{
+	diag_add(&s->program->diags, D_PARAMETER, place_of(s->program, str_of(why)), "%s", why);
+	return report_of(s, o, a);
+}
+
 enum err script_apply(struct script *s, char *why, size_t cap)
 {
 	struct check_env env = world(NULL);
@@ -94,6 +119,8 @@ enum err script_apply(struct script *s, char *why, size_t cap)
 	err = program_apply(s->program, &env, why, cap);
 	if (!err)
 		err = modules_check_needs(why, cap);
+	if (!err && settings.database.len)	/* only read here: modules ask whether there is one */
+		err = db_configure(settings.database, why, cap);
 	if (!err)
 		err = modules_configure(why, cap);
 	if (!err)

@@ -25,6 +25,8 @@ void script_free(struct script *s);	/* NULL is fine; drops the caller's referenc
 /* Store its settings and the parameters of its modules, see that their needs are met, and let them configure themselves
  * (modules_configure). `why` is a sentence. Needs neither root nor a database. */
 MUST_CHECK enum err script_apply(struct script *s, char *why, size_t cap);
+/* What script_apply() objects to, with the rest of the report, at the block of the module that it is about. */
+MUST_CHECK struct str script_refused(struct script *s, const char *why, const struct script_options *o, struct arena *a);
 /* New runs take it from here on; takes over the caller's reference. */
 void script_use(struct script *s);
 

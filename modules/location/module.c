@@ -31,15 +31,18 @@ static void arm_more(struct timer *t)
 		wheel_arm(arming.wheel, t, t->at_ms + ARM_EVERY_MS);
 }
 
+static enum err configure(char *why)
+{
+	if (!location_cfg.durable || db_configured())
+		return OK;
+	snprintf(why, 256, "durable = on needs a database; add `database \"sqlite:var/sipario.db\";` or say durable = off");
+	return ERR_STATE;
+}
+
 static enum err start(char *why)
 {
-	enum err err;
+	enum err err = table_create((uint32_t)location_cfg.buckets);
 
-	if (location_cfg.durable && !db_configured()) {
-		snprintf(why, 256, "durable = on needs a database; add `database \"sqlite:var/sipario.db\";` or say durable = off");
-		return ERR_STATE;
-	}
-	err = table_create((uint32_t)location_cfg.buckets);
 	if (err) {
 		snprintf(why, 256, "no room for %lld buckets; raise memory_limit", (long long)location_cfg.buckets);
 		return err;
@@ -73,5 +76,5 @@ const struct location_service location_service = {
 const struct module module = {
 	.abi = MODULE_ABI, .name = "location", .help = "where the users are: contacts by address-of-record, in shared memory",
 	.offers = "location", .service = &location_service, .params = params, .commands = location_commands,
-	.counters = counters, .start = start, .worker_start = worker_start,
+	.counters = counters, .configure = configure, .start = start, .worker_start = worker_start,
 };

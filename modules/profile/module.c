@@ -25,12 +25,16 @@ struct counter profile_failures = { .name = "profile.failures", .help = "questio
 
 static struct counter *counters[] = { &profile_queries, &profile_failures, NULL };
 
+static enum err configure(char *why)
+{
+	if (db_configured())
+		return OK;
+	snprintf(why, 256, "users are kept in a database; add `database \"sqlite:var/sipario.db\";`");
+	return ERR_STATE;
+}
+
 static enum err start(char *why)
 {
-	if (!db_configured()) {
-		snprintf(why, 256, "users are kept in a database; add `database \"sqlite:var/sipario.db\";`");
-		return ERR_STATE;
-	}
 	domains_boot();
 	credentials_boot();
 	profile_boot();
@@ -49,5 +53,5 @@ const struct profile_service profile_service = { .credentials = profile_credenti
 const struct module module = {
 	.abi = MODULE_ABI, .name = "profile", .help = "who the users are, and which domains are served",
 	.offers = "profile", .service = &profile_service, .params = params, .funcs = funcs, .counters = counters,
-	.start = start, .worker_start = worker_start,
+	.configure = configure, .start = start, .worker_start = worker_start,
 };

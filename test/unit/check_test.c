@@ -119,7 +119,7 @@ static const struct mistake mistakes[] = {
 	{ "request_route { xlog($ru.strip(\"x\")); drop; }", "1:32: E302 argument `count` of `strip` is int, got string | `string.strip(count: int)`\n" },
 	{ "request_route { xlog($ru.strip()); drop; }", "1:22: E301 `strip` takes 1 argument, got 0 | `string.strip(count: int)`\n" },
 	{ "request_route { xlog($rU.strip(1)); drop; }", "1:22: E309 argument `text` of `strip` may be null here | give a default: `$rU ?? …`\n" },
-	{ "request_route { xlog($cs.strip(1)); drop; }", "1:22: E302 argument `text` of `strip` is string, got int | `string.strip(count: int)`\n" },
+	{ "request_route { xlog($cs.strip(1)); drop; }", "1:22: E302 argument `text` of `strip` is string, got int | as text: \"$($cs)\"\n" },
 	{ "request_route { xlog($ru.usr); drop; }", "1:26: E208 uri has no field `usr` | did you mean `user`?\n" },
 	{ "request_route { log(\"x\", level = \"wran\"); drop; }",
 	  "1:34: E303 argument `level` of `log` is one of error, warn, info, debug, got \"wran\" | did you mean `warn`?\n" },

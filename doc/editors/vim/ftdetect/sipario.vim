@@ -1,0 +1,1 @@
+au BufRead,BufNewFile */sipario*.cfg,*/sipario/*.cfg,*.sipario setfiletype sipario
