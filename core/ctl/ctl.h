@@ -15,6 +15,8 @@ struct ctl_watch {
 /* One run of the program. */
 struct ctl {
 	const char *db, *socket, *schema, *modules;	/* --db, --socket, --schema, --modules, or their defaults */
+	bool        db_typed;		/* it was --db */
+	char        shown[512];		/* db without a password, for people */
 	bool        json;
 	unsigned    options;		/* enum ctl_option: those given */
 	const char *display;		/* --display */

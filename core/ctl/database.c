@@ -10,19 +10,19 @@ static enum err db_cmd_migrate(struct ctl *c)
 		return ERR_IO;
 	err = db_migrate(d, c->schema, &applied, c->why, sizeof(c->why));
 	if (!err && db_schema_version(d, &version))
-		err = ctl_fail(c, ERR_IO, "%s: the schema version cannot be read", c->db);
+		err = ctl_fail(c, ERR_IO, "%s: the schema version cannot be read", c->shown);
 	db_close(d);
 	if (err)
 		return err;
 	json_open_object(&c->out, NULL);
-	json_put_text(&c->out, "database", str_of(c->db));
+	json_put_text(&c->out, "database", str_of(c->shown));
 	json_put_int(&c->out, "applied", applied);
 	json_put_int(&c->out, "schema", version);
 	json_close_object(&c->out);
 	if (applied)
-		ctl_say(c, "%s: %u migration%s applied, schema %u", c->db, applied, applied == 1 ? "" : "s", version);
+		ctl_say(c, "%s: %u migration%s applied, schema %u", c->shown, applied, applied == 1 ? "" : "s", version);
 	else
-		ctl_say(c, "%s has schema %u already", c->db, version);
+		ctl_say(c, "%s has schema %u already", c->shown, version);
 	return OK;
 }
 
@@ -56,10 +56,10 @@ static enum err db_cmd_status(struct ctl *c)
 		return ERR_IO;
 	err = db_schema_version(d, &version);
 	if (err) {
-		ctl_fail(c, err, "%s: the schema version cannot be read", c->db);
+		ctl_fail(c, err, "%s: the schema version cannot be read", c->shown);
 	} else {
 		json_open_object(&c->out, NULL);
-		json_put_text(&c->out, "database", str_of(c->db));
+		json_put_text(&c->out, "database", str_of(c->shown));
 		json_put_int(&c->out, "schema", version);
 		json_put_int(&c->out, "needed", DB_SCHEMA);
 		err = put_migrations(c, d);

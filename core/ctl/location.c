@@ -25,7 +25,7 @@ static struct str params_of(struct ctl *c, struct str aor, const char *contact)
 static void note_source(const struct ctl *c)
 {
 	if (!c->json)
-		fprintf(stderr, "siparioctl: no server answers at %s; this is from %s\n", c->socket, c->db);
+		fprintf(stderr, "siparioctl: no server answers at %s; this is from %s\n", c->socket, c->shown);
 }
 
 static enum err rows_instead(struct ctl *c, const char *sql, struct str aor)

@@ -141,6 +141,7 @@ static void take_option(struct ctl *c, int o)
 	switch (o) {
 	case LONG_DB:
 		c->db = optarg;
+		c->db_typed = true;
 		break;
 	case LONG_SOCKET:
 		c->socket = optarg;
@@ -278,6 +279,16 @@ static enum err check_use(struct ctl *c, const struct ctl_command *cmd)
 	return OK;
 }
 
+/* Whoever is on this machine sees the command line. */
+static enum err check_url(struct ctl *c)
+{
+	db_url_public(str_of(c->db), c->shown, sizeof(c->shown));
+	if (c->db_typed && strcmp(c->db, c->shown) != 0)
+		return ctl_fail(c, ERR_SYNTAX, "a password in --db can be seen by everybody on this machine: keep it in the passfile (~/.pgpass, mode 600), "
+				"a service file or PGPASSWORD, or give the URL by SIPARIO_DB");
+	return OK;
+}
+
 /* --- what it says --- */
 
 static enum err print_answer(struct ctl *c)
@@ -332,6 +343,8 @@ static enum err run(struct ctl *c, int argc, char **argv)
 	err = find_command(c, &cmd);
 	if (!err)
 		err = check_use(c, cmd);
+	if (!err)
+		err = check_url(c);
 	if (!err)
 		err = cmd->run(c);
 	return err ? err : print_answer(c);

@@ -140,16 +140,16 @@ static enum err user_list(struct ctl *c)
 
 static enum err user_show(struct ctl *c)
 {
-	static const char *const names[] = { "user", "status", "display_name", "ring_time_s", "forward_always", "forward_busy", "forward_no_answer",
-					     "forward_offline", "digests", "created_unix" };
+	static const char *const names[] = { "user", "status", "display_name", "do_not_disturb", "ring_time_s", "forward_always", "forward_busy", "forward_no_answer",
+					     "forward_offline", "voicemail", "max_contacts", "max_calls", "digests", "created_unix" };
 	struct user              u;
 	struct db_rows           rows;
 	enum err                 err = ctl_user(c, c->argv[0], &u.name, &u.domain);
 
 	if (err)
 		return err;
-	err = ctl_query(c, "SELECT name || '@' || domain, status, display_name, ring_time, forward_always, forward_busy, forward_no_answer, "
-			"forward_offline, rtrim(CASE WHEN ha1_md5 IS NULL THEN '' ELSE 'MD5, ' END || CASE WHEN ha1_sha256 IS NULL THEN '' ELSE 'SHA-256' END, ', '), created FROM users "
+	err = ctl_query(c, "SELECT name || '@' || domain, status, display_name, CASE WHEN do_not_disturb THEN 'on' ELSE 'off' END, ring_time, "
+			"forward_always, forward_busy, forward_no_answer, forward_offline, voicemail, max_contacts, max_calls, rtrim(CASE WHEN ha1_md5 IS NULL THEN '' ELSE 'MD5, ' END || CASE WHEN ha1_sha256 IS NULL THEN '' ELSE 'SHA-256' END, ', '), created FROM users "
 			"WHERE name = $1 AND domain = $2", (struct db_value[]){ db_text(u.name), db_text(u.domain) }, 2, &rows);
 	if (err)
 		return err;
@@ -179,19 +179,24 @@ static enum err user_remove(struct ctl *c)
 
 /* --- set --- */
 
-enum kind { K_STATUS, K_TEXT, K_SECONDS, K_URI };
+enum kind { K_STATUS, K_TEXT, K_SWITCH, K_SECONDS, K_NUMBER, K_URI };
 static const struct field {
 	const char *name;
 	enum kind   kind;
 	const char *sql;
+	uint32_t    least, most;	/* K_NUMBER */
 } fields[] = {
 	{ "status", K_STATUS, "UPDATE users SET status = $3 WHERE name = $1 AND domain = $2 RETURNING id" },
 	{ "display_name", K_TEXT, "UPDATE users SET display_name = $3 WHERE name = $1 AND domain = $2 RETURNING id" },
+	{ "do_not_disturb", K_SWITCH, "UPDATE users SET do_not_disturb = ($3 = 1) WHERE name = $1 AND domain = $2 RETURNING id" },
 	{ "ring_time", K_SECONDS, "UPDATE users SET ring_time = $3 WHERE name = $1 AND domain = $2 RETURNING id" },
 	{ "forward_always", K_URI, "UPDATE users SET forward_always = $3 WHERE name = $1 AND domain = $2 RETURNING id" },
 	{ "forward_busy", K_URI, "UPDATE users SET forward_busy = $3 WHERE name = $1 AND domain = $2 RETURNING id" },
 	{ "forward_no_answer", K_URI, "UPDATE users SET forward_no_answer = $3 WHERE name = $1 AND domain = $2 RETURNING id" },
 	{ "forward_offline", K_URI, "UPDATE users SET forward_offline = $3 WHERE name = $1 AND domain = $2 RETURNING id" },
+	{ "voicemail", K_URI, "UPDATE users SET voicemail = $3 WHERE name = $1 AND domain = $2 RETURNING id" },
+	{ "max_contacts", K_NUMBER, "UPDATE users SET max_contacts = $3 WHERE name = $1 AND domain = $2 RETURNING id", 1, 100 },
+	{ "max_calls", K_NUMBER, "UPDATE users SET max_calls = $3 WHERE name = $1 AND domain = $2 RETURNING id", 0, 10000 },
 };
 
 static enum err take_seconds(struct ctl *c, struct str text, struct db_value *v)
@@ -216,6 +221,22 @@ static enum err take_uri(struct ctl *c, const char *field, struct str text, stru
 	return OK;
 }
 
+static enum err take_number(struct ctl *c, const struct field *f, struct str text, struct db_value *v)
+{
+	uint32_t n;
+
+	if (!str_u32(text, &n) || n < f->least || n > f->most)
+		return ctl_fail(c, ERR_SYNTAX, "%s: expected %u to %u, or nothing for the server's own", f->name, f->least, f->most);
+	*v = db_int(n);
+	return OK;
+}
+
+static enum err take_switch(struct ctl *c, const struct field *f, struct str text, struct db_value *v)
+{
+	*v = db_int(str_is(text, "on"));
+	return v->i || str_is(text, "off") ? OK : ctl_fail(c, ERR_SYNTAX, "%s: expected on or off", f->name);
+}
+
 static enum err take_value(struct ctl *c, const struct field *f, struct str text, struct db_value *v)
 {
 	*v = f->kind == K_TEXT ? db_text(text) : db_null();
@@ -225,8 +246,12 @@ static enum err take_value(struct ctl *c, const struct field *f, struct str text
 		*v = db_text(text);
 		return str_is(text, "active") || str_is(text, "disabled") ? OK : ctl_fail(c, ERR_SYNTAX, "status: expected active or disabled");
 	}
+	if (f->kind == K_SWITCH)
+		return take_switch(c, f, text, v);
 	if (!text.len)
 		return OK;	/* none any more */
+	if (f->kind == K_NUMBER)
+		return take_number(c, f, text, v);
 	return f->kind == K_URI ? take_uri(c, f->name, text, v) : take_seconds(c, text, v);
 }
 
@@ -243,8 +268,8 @@ static const struct field *find_field(struct ctl *c, struct str name)
 	if (near)
 		ctl_fail(c, ERR_SYNTAX, "no field \"" STR_FMT "\": did you mean \"%s\"?", STR_ARG(str_to(name, 80)), near);
 	else
-		ctl_fail(c, ERR_SYNTAX, "no field \"" STR_FMT "\": there are status, display_name, ring_time, forward_always, forward_busy, "
-			 "forward_no_answer, forward_offline", STR_ARG(str_to(name, 80)));
+		ctl_fail(c, ERR_SYNTAX, "no field \"" STR_FMT "\": there are status, display_name, do_not_disturb, ring_time, forward_always, "
+			 "forward_busy, forward_no_answer, forward_offline, voicemail, max_contacts, max_calls", STR_ARG(str_to(name, 80)));
 	return NULL;
 }
 
@@ -291,7 +316,7 @@ static enum err user_set(struct ctl *c)
 const struct ctl_command ctl_user_commands[] = {
 	{ "user", "add", "NAME@DOMAIN", "a new user; the password by prompt, --stdin or --generate", OPT_STDIN | OPT_GENERATE | OPT_DISPLAY, user_add },
 	{ "user", "passwd", "NAME@DOMAIN", "a new password, in the same ways", OPT_STDIN | OPT_GENERATE, user_passwd },
-	{ "user", "set", "NAME@DOMAIN FIELD=VALUE …", "status, display_name, ring_time, forward_…; no value: none", 0, user_set },
+	{ "user", "set", "NAME@DOMAIN FIELD=VALUE …", "status, display_name, do_not_disturb, ring_time, forward_…, voicemail, max_…; no value: none", 0, user_set },
 	{ "user", "list", "[DOMAIN]", "all users, or a domain's", 0, user_list },
 	{ "user", "show", "NAME@DOMAIN", "all about one user", 0, user_show },
 	{ "user", "remove", "NAME@DOMAIN", "forget a user; contacts go when they expire", 0, user_remove },

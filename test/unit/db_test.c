@@ -194,6 +194,30 @@ TEST(a_url_of_another_engine_is_unsupported)
 	CHECK(strstr(why, "folder does not exist"));
 }
 
+TEST(a_url_is_shown_without_its_password)
+{
+	static const struct { const char *url, *want; } rows[] = {
+		{ "sqlite:var/x:y@z.db", "sqlite:var/x:y@z.db" },
+		{ "postgresql://h/d", "postgresql://h/d" },
+		{ "postgresql://bob@h:5432/d?sslmode=require", "postgresql://bob@h:5432/d?sslmode=require" },
+		{ "postgresql://bob:secret@h/d", "postgresql://bob@h/d" },
+		{ "postgres://bob:sec/r@et:@h/d?connect_timeout=1", "postgres://bob@h/d?connect_timeout=1" },	/* not escaped as it should be */
+		{ "postgresql://bob:se?cret@h/d", "postgresql://bob@h/d" },
+		{ "postgresql:///d?password=secret&host=/run&sslpassword=secret", "postgresql:///d?host=/run" },
+		{ "postgresql:///d?PassWord=secret", "postgresql:///d" },
+		{ "postgresql:///d?p%61ssword=secret", "postgresql:///d" },
+		{ "mysql://bob:secret@h/d", "mysql://bob@h/d" },
+	};
+	char room[128];
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		db_url_public(str_of(rows[i].url), room, sizeof(room));
+		CHECK_ROW(!strcmp(room, rows[i].want), rows[i].url);
+	}
+	db_url_public(STR("postgresql://bob:secret@h/d"), room, 8);
+	CHECK(strlen(room) < 8 && !strstr(room, "secret"));
+}
+
 ONLY(SQLITE, a_file_that_is_no_database_is_said_to_be_none)
 {
 	FILE *f;
@@ -365,6 +389,36 @@ CONFORMANCE(the_constraints_refuse_what_the_server_could_not_use)
 		{ "INSERT INTO bindings (aor, contact, call_id, cseq, expires_unix) VALUES ('sip:a@b', 'sip:x@y', 'c', 1, 9)", OK },
 		{ "INSERT INTO bindings (aor, contact, call_id, cseq, expires_unix) VALUES ('sip:a@b', 'sip:x@y', 'c', 1, 9)", ERR_EXISTS },
 		{ "UPDATE bindings SET q = 1001", ERR_STATE },
+		{ "UPDATE users SET voicemail = 'here', max_calls = 3", ERR_STATE },
+		{ "UPDATE users SET voicemail = 'sip:vm@a.example', max_calls = 3, max_contacts = 1, do_not_disturb = (1 = 1)", OK },
+		{ "UPDATE users SET max_contacts = 0", ERR_STATE },
+		{ "INSERT INTO preferences (user_id, name, value) SELECT id, 'language', 'de' FROM users", OK },
+		{ "INSERT INTO preferences (user_id, name, value) VALUES (999, 'language', 'de')", ERR_STATE },
+		{ "INSERT INTO aliases (name, domain, user_id) SELECT '100', 'a.example', id FROM users WHERE name = 'alice'", OK },
+		{ "INSERT INTO aliases (name, domain, user_id) SELECT '100', 'a.example', id FROM users WHERE name = 'Alice'", ERR_EXISTS },
+		{ "INSERT INTO aliases (name, domain, user_id) SELECT 'Alice', 'a.example', id FROM users WHERE name = 'alice'", ERR_STATE },
+		{ "INSERT INTO users (name, domain) VALUES ('100', 'a.example')", ERR_STATE },	/* is an alias */
+		{ "UPDATE users SET name = '100' WHERE name = 'alice'", ERR_STATE },
+		{ "UPDATE aliases SET name = 'alice'", ERR_STATE },
+		{ "INSERT INTO call_prefixes (prefix, class) VALUES ('+49', 'national')", OK },
+		{ "INSERT INTO call_prefixes (prefix, class) VALUES ('00', 'abroad')", ERR_STATE },
+		{ "INSERT INTO call_prefixes (prefix, class) VALUES ('4+9', 'national')", ERR_STATE },
+		{ "INSERT INTO call_prefixes (prefix, class) VALUES ('x', 'national')", ERR_STATE },
+		{ "DELETE FROM call_classes WHERE name = 'national'", ERR_STATE },	/* in use */
+		{ "INSERT INTO groups (name) VALUES ('staff')", OK },
+		{ "INSERT INTO group_members (group_name, user_id) SELECT 'staff', id FROM users WHERE name = 'alice'", OK },
+		{ "INSERT INTO group_permissions (group_name, class) VALUES ('staff', 'national')", OK },
+		{ "INSERT INTO group_permissions (group_name, class) VALUES ('nobody', 'national')", ERR_STATE },
+		{ "INSERT INTO user_permissions (user_id, class) SELECT id, 'mobile' FROM users WHERE name = 'alice'", OK },
+		{ "INSERT INTO trusted_peers (network, name) VALUES ('192.0.2.0/24', 'carrier')", OK },
+		{ "INSERT INTO trusted_peers (network, name) VALUES ('2001:db8::/32', 'carrier')", OK },
+		{ "INSERT INTO trusted_peers (network, name) VALUES ('192.0.2.0/24', 'other')", ERR_EXISTS },
+		{ "INSERT INTO calls (id, call_id, caller, callee, start_ms, code) VALUES ('1', 'c', 'sip:a@b', 'sip:c@d', 1000, 486)", OK },
+		{ "INSERT INTO calls (id, call_id, caller, callee, start_ms, code) VALUES ('1', 'c', 'sip:a@b', 'sip:c@d', 1000, 486)", ERR_EXISTS },
+		{ "UPDATE calls SET answer_ms = 999", ERR_STATE },	/* before it began */
+		{ "UPDATE calls SET answer_ms = 2000, end_ms = 1999", ERR_STATE },
+		{ "UPDATE calls SET answer_ms = 2000, end_ms = 9000, ended_by = 'callee', code = 200", OK },
+		{ "UPDATE calls SET ended_by = 'nobody'", ERR_STATE },
 		{ "SELECT nothing FROM nowhere", ERR_SYNTAX },
 	};
 	struct db *d;
@@ -374,6 +428,39 @@ CONFORMANCE(the_constraints_refuse_what_the_server_could_not_use)
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		CHECK_ROW(run(d, rows[i].sql) == rows[i].want, rows[i].sql);
 	CHECK_INT(run(d, "UPDATE users SET ring_time = 'soon'"), t.engine->bad_number);
+	db_close(d);
+	end();
+}
+
+CONFORMANCE(the_views_show_what_an_operator_wants)
+{
+	static const struct { const char *sql, *want; } rows[] = {
+		{ "SELECT address FROM user_overview WHERE contacts = 1 AND aliases = 1", "alice@a.example" },
+		{ "SELECT target FROM forwardings WHERE address = 'alice@a.example' AND kind = 'no answer' AND ring_time = 7", "sip:b@c" },
+		{ "SELECT class FROM user_rights WHERE address = 'alice@a.example' AND by_group = 'staff'", "national" },
+		{ "SELECT contact FROM registered", "sip:x@y" },
+		{ "SELECT ended_by FROM call_log WHERE seconds = 7", "callee" },
+	};
+	struct db *d;
+
+	begin();
+	d = open_new();
+	CHECK(!run(d, "INSERT INTO domains (name) VALUES ('a.example')"));
+	CHECK(!run(d, "INSERT INTO users (name, domain, forward_no_answer, ring_time) VALUES ('alice', 'a.example', 'sip:b@c', 7)"));
+	CHECK(!run(d, "INSERT INTO aliases (name, domain, user_id) SELECT '100', domain, id FROM users"));
+	CHECK(!run(d, "INSERT INTO groups (name) VALUES ('staff')"));
+	CHECK(!run(d, "INSERT INTO group_members (group_name, user_id) SELECT 'staff', id FROM users"));
+	CHECK(!run(d, "INSERT INTO group_permissions (group_name, class) VALUES ('staff', 'national')"));
+	CHECK(!run(d, "INSERT INTO bindings (aor, contact, call_id, cseq, expires_unix) VALUES ('sip:alice@a.example', 'sip:x@y', 'c', 1, 4000000000)"));
+	CHECK(!run(d, "INSERT INTO calls (id, call_id, caller, callee, start_ms, answer_ms, end_ms, ended_by, code) "
+		   "VALUES ('1', 'c', 'sip:a@b', 'sip:c@d', 1000, 2000, 9000, 'callee', 200)"));
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct db_rows r = rows_of(d, rows[i].sql, NULL, 0);
+
+		CHECK_ROW(r.rows == 1 && str_is(db_cell(&r, 0, 0)->s, rows[i].want), rows[i].sql);
+	}
+	CHECK(!run(d, "DELETE FROM users"));	/* and all that is theirs */
+	CHECK(rows_of(d, "SELECT 1 FROM aliases UNION ALL SELECT 1 FROM group_members", NULL, 0).rows == 0);
 	db_close(d);
 	end();
 }
@@ -475,7 +562,7 @@ CONFORMANCE(the_check_at_start_names_the_remedy)
 	d = db_open(str_of(t.url), true, t.why, sizeof(t.why));
 	CHECK(d);
 	CHECK_INT(db_check(t.why, sizeof(t.why)), ERR_STATE);
-	CHECK(says("has schema 0, this server needs 2: run `siparioctl"));
+	CHECK(says("has schema 0, this server needs 3: run `siparioctl"));
 	db_close(d);
 	d = open_new();
 	db_stmt_register(&good);
