@@ -20,6 +20,7 @@
 #include "process/control.h"
 #include "process/process.h"
 #include "script/diag.h"
+#include "script/lsp.h"
 #include "script/regex.h"
 #include "script/script.h"
 #include "shm/shm.h"
@@ -31,6 +32,7 @@ static const char usage[] =
 	"       sipario -c FILE [-W] [-D NAME=VALUE]…   check the file, start nothing; exit status 0 good, 1 errors\n"
 	"       sipario test FILE… [-D NAME=VALUE]…     run the tests in the files; exit status 0 all passed, 1 not\n"
 	"       sipario explain CODE                    what an error or warning of the check means\n"
+	"       sipario lsp                             a language server for editors, on standard input and output\n"
 	"       sipario -V                              version and linked libraries\n"
 	"\n"
 	"  -f, --file FILE            the configuration\n"
@@ -152,6 +154,12 @@ static void find_modules(void)
 	if (stat(folder, &st))
 		snprintf(folder, sizeof(folder), "%s/../lib/sipario/modules", exe);
 	module_set_folder(folder);
+}
+
+static int lsp(void)
+{
+	find_modules();
+	return lsp_serve(stdin, stdout);
 }
 
 static int cannot(const char *why)
@@ -363,6 +371,8 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "explain"))
 		return explain(argv[2]);
+	if (argc == 2 && !strcmp(argv[1], "lsp"))
+		return lsp();
 	if (!read_options(argc, argv, &o)) {
 		fputs(usage, stderr);
 		return EXIT_USAGE;
