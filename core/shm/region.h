@@ -5,6 +5,7 @@
  *
  * Mapped at one address before the fork. Untouched pages cost nothing, so the tables are as large as the limit asks. */
 #include "base/list.h"
+#include "shm/counter.h"
 #include "shm/lock.h"
 #include "shm/shm.h"
 
@@ -51,7 +52,9 @@ struct room {
 } __attribute__((aligned(64)));
 
 struct region {
-	struct lock lock;	/* RANK_REGION: what follows, and blocks that are in no slab */
+	struct lock lock;	/* RANK_REGION: what follows but slabs and rooms, and blocks that are in no slab */
+	uint32_t    counters;	/* ids given out */
+	char        counter_name[COUNTER_MOST][COUNTER_NAME];	/* of those that were named */
 	uint32_t    next;	/* blocks from here on were never taken */
 	uint32_t    free;	/* taken and given back */
 	uint32_t    hint;	/* no free block below this one */
