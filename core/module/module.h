@@ -15,7 +15,7 @@ enum param_type {
 	P_SECONDS,	/* a duration, kept as whole seconds: uint32_t */
 	P_MS,		/* a duration: uint32_t */
 	P_SIZE,		/* uint64_t bytes */
-	P_STR,		/* struct str, boot lifetime */
+	P_STR,		/* struct str, kept for ever (base/keep.h) */
 	P_CHOICE,	/* one of `choices`: int, its index */
 	P_CHOICES,	/* a list of them, in order of preference: uint32_t nibbles, first choice lowest, index + 1 each */
 };
@@ -27,7 +27,7 @@ struct mod_param {
 	int64_t            min, max;	/* numbers, in the kept unit; both 0: no bounds */
 	const char *const *choices;	/* NULL-ended */
 	const char        *help;	/* one line */
-	bool               live;	/* may change at reload */
+	bool               live;	/* may change while the server runs, at a reload: `where` is read each time it is used, and never twice for one decision */
 };
 
 /* --- functions --- */
@@ -142,6 +142,7 @@ struct str module_nearest(struct str name);
 MUST_CHECK enum err modules_check_needs(char *why, size_t cap);
 const void *module_service(const char *name);
 void module_apply_presets(const struct module *m);
+void module_reset(const struct module *m);	/* the same, and zero what has none: another program may have set it */
 /* Are the presets values of their types, within their bounds? Done by the two above. */
 MUST_CHECK enum err module_check_presets(const struct module *m, char *why, size_t cap);
 /* Forget all (tests). */
@@ -149,6 +150,8 @@ void module_forget_all(void);
 /* Parse `text` (a preset, or a value from a script, as written) by the parameter's type, check its bounds, store it. The sentence in `why` is as
  * the checker prints it: "expected duration 1s to 1d, got string". `store` false: check only. */
 MUST_CHECK enum err module_param_set(const struct mod_param *p, struct str text, bool store, char *why, size_t cap);
+/* The value it has now, as a script would write it. */
+void module_param_write(const struct mod_param *p, struct buf *out);
 /* The hooks of all modules, in order of loading; on error `why` begins with the module's name. */
 MUST_CHECK enum err modules_configure(char *why, size_t cap);	/* parameters are set; also under sipario -c */
 MUST_CHECK enum err modules_start(char *why, size_t cap);

@@ -5,11 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MOST_CHOICES = 8, CHOICE_BITS = 4 };	/* P_CHOICES: nibbles of a uint32_t */
+#include "base/keep.h"
 
-static struct {
-	struct arena texts;	/* values of P_STR: boot lifetime, also those a reload has replaced */
-} params;
+enum { MOST_CHOICES = 8, CHOICE_BITS = 4 };	/* P_CHOICES: nibbles of a uint32_t */
 
 static enum err no(char *why, size_t cap, const char *want, const char *got)
 {
@@ -160,7 +158,7 @@ static enum err set_bool(const struct mod_param *p, struct str text, bool store,
 	return OK;
 }
 
-/* The text between the quotes; "…" knows the escapes of the language, '…' knows none. */
+/* The text between the quotes; "…" knows the escapes of the language, '…' knows none. `out` has room for all of it, or is NULL: is it one? */
 static bool unquote(struct str text, char *out, size_t *len)
 {
 	char   q = text.len >= 2 ? text.p[0] : 0;
@@ -168,7 +166,7 @@ static bool unquote(struct str text, char *out, size_t *len)
 
 	if ((q != '"' && q != '\'') || text.p[text.len - 1] != q)
 		return false;
-	for (size_t i = 1; i < text.len - 1; i++) {
+	for (size_t i = 1; out && i < text.len - 1; i++) {
 		char ch = text.p[i];
 
 		if (q == '"' && ch == '\\' && i + 1 < text.len - 1) {
@@ -183,21 +181,22 @@ static bool unquote(struct str text, char *out, size_t *len)
 
 static enum err set_str(const struct mod_param *p, struct str text, bool store, char *why, size_t cap)
 {
-	char   room[64], *kept;
-	size_t len = 0;
+	char       room[64], *plain;
+	size_t     len;
+	struct str kept;
 
-	if (!params.texts.limit_bytes)
-		arena_init(&params.texts, NULL, 0, SIZE_MAX);
-	kept = arena_alloc(&params.texts, text.len + 1);
-	if (!kept) {
+	if (!unquote(text, NULL, &len))
+		return no(why, cap, "string", kind_of(text, room));
+	if (!store)
+		return OK;
+	plain = malloc(text.len);
+	kept = plain && unquote(text, plain, &len) ? text_keep(str_n(plain, len)) : STR_NONE;
+	free(plain);
+	if (!kept.p) {
 		snprintf(why, cap, "no memory");
 		return ERR_NOMEM;
 	}
-	if (!unquote(text, kept, &len))
-		return no(why, cap, "string", kind_of(text, room));
-	kept[len] = '\0';	/* for C functions that are handed boot texts */
-	if (store)
-		*(struct str *)p->where = str_n(kept, len);
+	*(struct str *)p->where = kept;
 	return OK;
 }
 
@@ -313,6 +312,45 @@ enum err module_param_set(const struct mod_param *p, struct str text, bool store
 	}
 }
 
+static void choices_kept_write(const struct mod_param *p, struct buf *out)
+{
+	buf_ch(out, '[');
+	for (uint32_t left = *(uint32_t *)p->where; left; left >>= CHOICE_BITS) {
+		buf_add(out, str_of(p->choices[(left & 15) - 1]));
+		if (left >> CHOICE_BITS)
+			BUF_LIT(out, ", ");
+	}
+	buf_ch(out, ']');
+}
+
+void module_param_write(const struct mod_param *p, struct buf *out)
+{
+	switch (p->type) {
+	case P_BOOL:
+		buf_add(out, *(bool *)p->where ? STR("on") : STR("off"));
+		return;
+	case P_STR:
+		buf_printf(out, "\"" STR_FMT "\"", STR_ARG(*(struct str *)p->where));
+		return;
+	case P_CHOICE:
+		buf_add(out, str_of(p->choices[*(int *)p->where]));
+		return;
+	case P_CHOICES:
+		choices_kept_write(p, out);
+		return;
+	case P_INT:
+		number_write(p->type, *(int64_t *)p->where, out);
+		return;
+	case P_SIZE:
+		number_write(p->type, (int64_t)*(uint64_t *)p->where, out);
+		return;
+	case P_SECONDS:
+	case P_MS:
+		number_write(p->type, *(uint32_t *)p->where, out);
+		return;
+	}
+}
+
 /* A preset that names no value leaves what the module's variable holds (zero). */
 enum err module_check_presets(const struct module *m, char *why, size_t cap)
 {
@@ -334,4 +372,21 @@ void module_apply_presets(const struct module *m)
 	for (const struct mod_param *p = m->params; p && p->name; p++)
 		if (p->preset && module_param_set(p, str_of(p->preset), true, why, sizeof(why)))
 			log_error(NULL, "bad default module=%s param=%s reason=%s", m->name, p->name, why);
+}
+
+static void param_clear(const struct mod_param *p)
+{
+	static const size_t bytes[] = {
+		[P_BOOL] = sizeof(bool), [P_INT] = sizeof(int64_t), [P_SECONDS] = sizeof(uint32_t), [P_MS] = sizeof(uint32_t), [P_SIZE] = sizeof(uint64_t),
+		[P_STR] = sizeof(struct str), [P_CHOICE] = sizeof(int), [P_CHOICES] = sizeof(uint32_t),
+	};
+
+	memset(p->where, 0, bytes[p->type]);
+}
+
+void module_reset(const struct module *m)
+{
+	for (const struct mod_param *p = m->params; p && p->name; p++)
+		param_clear(p);
+	module_apply_presets(m);
 }

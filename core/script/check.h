@@ -30,7 +30,7 @@ bool program_parse(struct program *p, struct str name, struct str text);
  * all the same. True: no error (there may be warnings), the tree is complete. diags are sorted. Parameters of modules are
  * checked, not stored. */
 bool check_program(struct program *p, const struct check_env *env);
-/* Store the parameters and settings of a checked program: module_param_set(…, true …) for each, after module_apply_presets(). */
+/* Store the parameters and settings of a checked program: module_param_set(…, true …) for each, after module_reset(). */
 MUST_CHECK enum err program_apply(const struct program *p, const struct check_env *env, char *why, size_t cap);
 
 struct route *program_route(const struct program *p, enum route_kind kind, struct str name);

@@ -297,7 +297,8 @@ enum err program_apply(const struct program *p, const struct check_env *env, cha
 	enum err             err;
 
 	for (size_t i = 0; (loaded = env->at(i)); i++)
-		module_apply_presets(loaded);
+		if (loaded->params != env->settings)	/* those have been: settings_reset() */
+			module_reset(loaded);
 	err = apply(p->settings, env, why, cap);
 	for (const struct module_block *m = p->modules; m && !err; m = m->next)
 		err = apply(m->settings, env, why, cap);

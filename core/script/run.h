@@ -7,9 +7,12 @@
 struct script {
 	struct program *program;
 	struct code    *code;
+	struct script  *older;	/* used before this one, and by some run still (run.c) */
 	unsigned        refs;	/* its owner's and one a run; one process */
+	uint32_t        epoch;	/* since when it is used */
 };
 void script_unref(struct script *s);
+void script_gone(struct script *s);	/* its last reference went */
 
 struct frame {
 	uint32_t     back;	/* instruction to go on with in the caller */
@@ -82,4 +85,6 @@ extern const struct mod_param core_settings[];	/* settings.c; ends with a NULL n
 extern const char *const core_repeatable[];
 /* check_env.param for the settings: collects the repeatable ones. */
 MUST_CHECK enum err settings_param(const struct mod_param *p, struct str text, bool store, char *why, size_t cap);
+/* What one is now, as a script would write it. */
+void settings_write(const struct mod_param *p, struct buf *out);
 void settings_reset(void);
