@@ -294,9 +294,9 @@ static int serve(struct script *s)
 		return cannot(why);
 	if (secret_set(settings.secret, why, sizeof(why)))
 		return cannot(why);
+	script_use(s);
 	if ((server.plan.control && control_check(server.plan.control, why, sizeof(why))) || build_shared(why, sizeof(why)))
 		return cannot(why);
-	script_use(s);
 	for (size_t i = 0; i < net_listener_count(); i++)
 		log_info(NULL, "listening on " STR_FMT " " STR_FMT, STR_ARG(transport_name(net_listener_at(i)->transport)), STR_ARG(net_listener_at(i)->host_port));
 	log_info(NULL, "sipario " SIPARIO_VERSION " is ready workers=%u", server.plan.workers);

@@ -294,6 +294,7 @@ struct counter_use {
 };
 
 struct regex;
+struct sht_kept;
 struct program {
 	struct arena         arena;
 	struct sources       sources;
@@ -307,6 +308,7 @@ struct program {
 	struct test_step    *givens;	/* outside of tests: for all of them */
 	struct regex        *regexes;	/* freed with the program */
 	struct counter_use  *counters;	/* checked; a name may come more than once */
+	struct sht_kept     *kept;	/* the tables, by index; sht_bind() */
 	size_t               route_count, table_count, test_count;
 	/* checked: the ones that messages come in by; NULL where there is none */
 	struct route        *request, *dialog, *reply;

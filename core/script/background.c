@@ -1,5 +1,5 @@
 /* timer_route and event_route. One worker runs them, that in the first slot. A timer route's timer is a shared one: when the worker dies, the next in
- * its slot finds it where it was. */
+ * its slot finds it where it was; a reload lets it go on in its rhythm as long as that stays the same. */
 #include "script/background.h"
 #include "script/check.h"
 
@@ -12,33 +12,28 @@
 
 enum { FIRST_WORKER = 1, NAME_ROOM = 64, ARENA_LIMIT = 1 << 20 };
 
-/* A timer route. Shared; the lock guards all of it. */
+/* A timer route. Shared; the lock guards all of it but the link. */
 struct beat {
+	struct list  link;	/* shared.beats */
 	struct lock  lock;	/* RANK_MODULE */
 	struct timer timer;
-	uint64_t     next_ms;	/* 0: not armed in this life of shared memory */
+	uint64_t     next_ms;
 	uint32_t     every_ms;
 	uint32_t     running;	/* incarnation of the process whose run has not ended, 0: none */
+	bool         doomed;	/* no program has it any more: freed when its run ends */
 	char         name[NAME_ROOM];
 };
 struct shared {
-	struct lock lock;	/* RANK_MODULE */
+	struct lock lock;	/* RANK_MODULE: `started` */
 	bool        started;	/* core:start has been run */
+	struct list beats;	/* of the process in the first slot alone, changed in critical sections */
 };
 
-/* Boot lifetime. */
-struct declared {
-	struct declared *next;
-	struct beat     *beat;
-	uint32_t         every_ms;
-	char             name[NAME_ROOM];
-};
 static struct {
-	struct declared *beats;
-	struct shared   *shared;
-	struct timer     start;		/* private wheel: core:start, in the first turn of the loop */
-	shm_owner        owner;
-	bool             stopping;
+	struct shared *shared;
+	struct timer   start;		/* private wheel: timers and core:start, in the first turn of the loop */
+	shm_owner      owner;
+	bool           stopping;
 } background;
 
 const char *const background_events[] = { "core:start", "core:stop", NULL };
@@ -50,59 +45,18 @@ bool background_stopping(void)
 
 /* --- boot --- */
 
-enum err background_declare(const struct program *p)
-{
-	struct declared *d;
-
-	background.owner = shm_owner_new("script.timers");
-	while ((d = background.beats)) {
-		background.beats = d->next;
-		free(d);
-	}
-	for (const struct route *r = p->routes; r; r = r->next) {
-		if (r->kind != ROUTE_TIMER)
-			continue;
-		d = calloc(1, sizeof(*d));
-		if (!d)
-			return ERR_NOMEM;
-		d->every_ms = r->every_ms;
-		snprintf(d->name, sizeof(d->name), STR_FMT, STR_ARG(r->name));
-		d->next = background.beats;
-		background.beats = d;
-	}
-	return OK;
-}
-
-static void beat_fire(struct timer *t);
-
-static struct beat *beat_new(const struct declared *d)
-{
-	struct beat *b = shm_zalloc(background.owner, sizeof(*b));
-
-	if (!b)
-		return NULL;
-	lock_init(&b->lock, RANK_MODULE);
-	timer_init(&b->timer, beat_fire);
-	b->every_ms = d->every_ms;
-	memcpy(b->name, d->name, sizeof(b->name));
-	return b;
-}
-
 enum err background_start(char *why, size_t cap)
 {
 	background.stopping = false;
+	background.owner = shm_owner_new("script.timers");
 	background.shared = shm_zalloc(background.owner, sizeof(*background.shared));
-	if (background.shared)
-		lock_init(&background.shared->lock, RANK_MODULE);
-	for (struct declared *d = background.beats; d && background.shared; d = d->next) {
-		d->beat = beat_new(d);
-		if (!d->beat)
-			background.shared = NULL;
+	if (!background.shared) {
+		snprintf(why, cap, "no shared memory for the timer routes: raise `memory_limit`");
+		return ERR_NOMEM;
 	}
-	if (background.shared)
-		return OK;
-	snprintf(why, cap, "no shared memory for the timer routes: raise `memory_limit`");
-	return ERR_NOMEM;
+	lock_init(&background.shared->lock, RANK_MODULE);
+	list_init(&background.shared->beats);
+	return OK;
 }
 
 /* --- runs --- */
@@ -127,11 +81,24 @@ static void request_free(struct request *r)
 	arena_free(&a);
 }
 
+static void beat_free(struct beat *b)
+{
+	critical_enter();
+	list_remove(&b->link);
+	critical_leave();
+	shm_free(b);
+}
+
 static void beat_ended(struct beat *b)
 {
+	bool doomed;
+
 	lock(&b->lock);
 	b->running = 0;
+	doomed = b->doomed;
 	unlock(&b->lock);
+	if (doomed)
+		beat_free(b);
 }
 
 void background_done(struct run *run)
@@ -194,24 +161,98 @@ static void beat_fire(struct timer *t)
 		start_run(ROUTE_TIMER, str_of(name), b);
 }
 
-static void beat_begin(struct beat *b)
+static struct beat *beat_new(const struct route *r)
+{
+	struct beat *b = shm_zalloc(background.owner, sizeof(*b));
+
+	if (!b) {
+		log_error(NULL, "no shared memory for a timer route, it does not run: raise `memory_limit` route=" STR_FMT, STR_ARG(r->name));
+		return NULL;
+	}
+	lock_init(&b->lock, RANK_MODULE);
+	timer_init(&b->timer, beat_fire);
+	snprintf(b->name, sizeof(b->name), STR_FMT, STR_ARG(r->name));
+	critical_enter();
+	list_append(&background.shared->beats, &b->link);
+	critical_leave();
+	return b;
+}
+
+/* A new rhythm begins now; one that stays goes on. */
+static void beat_set(struct beat *b, uint32_t every_ms)
 {
 	lock(&b->lock);
-	if (!b->next_ms) {
-		b->next_ms = clock_ms() + b->every_ms;
+	if (b->every_ms != every_ms) {
+		b->every_ms = every_ms;
+		b->next_ms = clock_ms() + every_ms;
 		timer_arm(&b->timer, b->next_ms);
 	}
 	unlock(&b->lock);
 }
 
+static void beat_drop(struct beat *b)
+{
+	bool runs;
+
+	lock(&b->lock);
+	timer_disarm(&b->timer);	/* armed here, in this process: its handler is not on its way */
+	runs = b->running == own_incarnation();
+	b->doomed = true;
+	unlock(&b->lock);
+	if (!runs)
+		beat_free(b);
+}
+
+static struct beat *beat_of(const struct route *r)
+{
+	char name[NAME_ROOM];
+
+	snprintf(name, sizeof(name), STR_FMT, STR_ARG(r->name));
+	LIST_EACH(struct beat, b, &background.shared->beats, link)
+		if (!b->doomed && !strcmp(b->name, name))
+			return b;
+	return NULL;
+}
+
+static bool has_beat(const struct program *p, const struct beat *b)
+{
+	for (const struct route *r = p->routes; r; r = r->next)
+		if (r->kind == ROUTE_TIMER && beat_of(r) == b)
+			return true;
+	return false;
+}
+
+static void set_timers(const struct program *p)
+{
+	LIST_EACH_SAFE(struct beat, b, &background.shared->beats, link)
+		if (!has_beat(p, b))
+			beat_drop(b);
+	for (const struct route *r = p->routes; r; r = r->next) {
+		struct beat *b = r->kind == ROUTE_TIMER ? beat_of(r) : NULL;
+
+		if (!b && r->kind == ROUTE_TIMER)
+			b = beat_new(r);
+		if (b)
+			beat_set(b, r->every_ms);
+	}
+}
+
+void background_adopt(void)
+{
+	if (proc_self() == FIRST_WORKER && background.shared && script_now())
+		set_timers(script_now()->program);
+}
+
 /* --- events --- */
 
-/* Once a life of shared memory: the tables are empty then. */
+/* The first turn of the loop: a handler that the process before us died in has been repeated by now. core:start once a life of shared memory:
+ * the tables are empty then. */
 static void run_start(struct timer *t)
 {
 	bool first;
 
 	(void)t;
+	background_adopt();
 	lock(&background.shared->lock);
 	first = !background.shared->started;
 	background.shared->started = true;
@@ -226,8 +267,6 @@ void background_worker_start(struct loop *l)
 		return;
 	timer_init(&background.start, run_start);
 	wheel_arm(loop_wheel(l), &background.start, clock_ms());
-	for (const struct declared *d = background.beats; d; d = d->next)
-		beat_begin(d->beat);
 }
 
 void background_stop(void)

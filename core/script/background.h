@@ -2,12 +2,12 @@
 /* Runs that no request has started: timer_route, event_route. They have a request without a message, for its memory and $avp. */
 #include "script/run.h"
 
-/* Boot: the timer routes of that program from now on. */
-MUST_CHECK enum err background_declare(const struct program *p);
 /* Supervisor, shared memory exists. `why` is a sentence. */
 MUST_CHECK enum err background_start(char *why, size_t cap);
 /* Worker: the one in the first slot starts what the others need not. */
 void background_worker_start(struct loop *l);
+/* Worker: another program is in use; its timer routes from now on. */
+void background_adopt(void);
 /* Worker, gentle stop: event_route[core:stop], which cannot wait. */
 void background_stop(void);
 /* The events there are, for the checker. NULL-ended. */

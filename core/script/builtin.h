@@ -117,5 +117,7 @@ enum verdict fn_nat_uac_test(struct call *c);
 /* builtin_count.c */
 enum verdict fn_count(struct call *c);
 enum verdict fn_counter(struct call *c);
-/* Make the counters that the program names. Boot, before the fork. */
-MUST_CHECK enum err counters_make(const struct program *p);
+/* Make the counters that the program names, or find them: in each process, before it is used. `why` is a sentence. */
+MUST_CHECK enum err counters_make(const struct program *p, char *why, size_t cap);
+/* Those of that program, and no others, are among the counters. */
+void counters_show(const struct program *p);

@@ -5,11 +5,11 @@
 #include "script/builtin.h"
 #include "shm/counter.h"
 
-/* Boot lifetime: a counter is never taken back. */
+/* Lives as long as the process: runs of an old program may still count. */
 struct script_counter {
 	struct script_counter *next;
 	struct counter         counter;
-	char                   name[72];
+	char                   name[COUNTER_NAME];
 };
 static struct {
 	struct script_counter *first;
@@ -25,23 +25,46 @@ static const struct counter *find(struct str name)
 	return NULL;
 }
 
-enum err counters_make(const struct program *p)
+static enum err make(struct str name, char *why, size_t cap)
 {
-	for (const struct counter_use *u = p->counters; u; u = u->next) {
-		struct script_counter *k;
+	struct script_counter *k = calloc(1, sizeof(*k));
 
-		if (find(u->name))
-			continue;
-		k = calloc(1, sizeof(*k));
-		if (!k)
-			return ERR_NOMEM;
-		snprintf(k->name, sizeof(k->name), "script." STR_FMT, STR_ARG(u->name));
-		k->counter = (struct counter){ .name = k->name, .help = "counted by the script", .unit = "times" };
-		counter_register(&k->counter);
-		k->next = made.first;
-		made.first = k;
+	if (!k) {
+		snprintf(why, cap, "no memory");
+		return ERR_NOMEM;
 	}
+	snprintf(k->name, sizeof(k->name), "script." STR_FMT, STR_ARG(name));
+	k->counter = (struct counter){ .name = k->name, .help = "counted by the script", .unit = "times" };
+	if (!counter_register_named(&k->counter)) {
+		snprintf(why, cap, "no room for the counter `" STR_FMT "`: the server has too many, those of earlier programs go with a restart", STR_ARG(name));
+		free(k);
+		return ERR_LIMIT;
+	}
+	k->next = made.first;
+	made.first = k;
 	return OK;
+}
+
+enum err counters_make(const struct program *p, char *why, size_t cap)
+{
+	enum err err = OK;
+
+	for (const struct counter_use *u = p->counters; u && !err; u = u->next)
+		if (!find(u->name))
+			err = make(u->name, why, cap);
+	return err;
+}
+
+void counters_show(const struct program *p)
+{
+	for (struct script_counter *k = made.first; k; k = k->next)
+		counter_show(&k->counter, false);
+	for (const struct counter_use *u = p->counters; u; u = u->next) {
+		const struct counter *k = find(u->name);
+
+		if (k)
+			counter_show(k, true);
+	}
 }
 
 enum verdict fn_count(struct call *c)

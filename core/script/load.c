@@ -5,10 +5,42 @@
 #include "script/sht.h"
 
 #include <stdlib.h>
+#include <unistd.h>
+
+static struct {
+	char **was;	/* the environment at the start; its texts are never freed */
+} environment;
+
+static enum err environment_keep(void)
+{
+	size_t n = 0;
+
+	if (environment.was)
+		return OK;
+	while (environ[n])
+		n++;
+	environment.was = calloc(n + 1, sizeof(*environment.was));
+	if (!environment.was)
+		return ERR_NOMEM;
+	memcpy(environment.was, environ, n * sizeof(*environ));
+	return OK;
+}
+
+/* As it was at the start: the zone of the clock is set by it meanwhile, while a thread compiles. */
+static const char *environment_get(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (char **e = environment.was; e && *e; e++)
+		if (!strncmp(*e, name, len) && (*e)[len] == '=')
+			return *e + len + 1;
+	return NULL;
+}
 
 static struct check_env world(const struct script_options *o)
 {
 	return (struct check_env){
+		.getenv = environment_get,
 		.settings = core_settings, .repeatable = core_repeatable, .events = background_events,
 		.defines = o ? o->defines : NULL, .define_count = o ? o->define_count : 0,
 		.at = module_at, .find = module_find, .load = module_load, .offering = module_offering, .nearest = module_nearest,
@@ -57,6 +89,8 @@ static struct script *finish(struct script *s, bool parsed, const struct script_
 	bool             good = build(s, &env, parsed);
 
 	*report = report_of(s, o, a);
+	if (o && o->diagnostics)
+		*o->diagnostics = diags_json(&s->program->diags, a);
 	if (good && !diags_failed(&s->program->diags))
 		return s;
 	script_unref(s);
@@ -65,7 +99,7 @@ static struct script *finish(struct script *s, bool parsed, const struct script_
 
 struct script *script_load(const char *path, const struct script_options *o, struct arena *a, struct str *report)
 {
-	struct script *s = script_new();
+	struct script *s = environment_keep() ? NULL : script_new();
 
 	*report = STR("no memory\n");
 	return s ? finish(s, program_read(s->program, str_of(path)), o, a, report) : NULL;
@@ -73,16 +107,36 @@ struct script *script_load(const char *path, const struct script_options *o, str
 
 struct script *script_load_text(struct str name, struct str text, const struct script_options *o, struct arena *a, struct str *report)
 {
-	struct script *s = script_new();
+	struct script *s = environment_keep() ? NULL : script_new();
 
 	*report = STR("no memory\n");
 	return s ? finish(s, program_parse(s->program, name, text), o, a, report) : NULL;
+}
+
+struct script *script_load_image(struct str image, const struct script_options *o, struct arena *a, struct str *report)
+{
+	struct script *s = script_new();
+
+	*report = STR("no memory\n");
+	if (!s)
+		return NULL;
+	s->program->sources.image = image;
+	s = finish(s, program_read(s->program, image_main(image)), o, a, report);
+	if (s)
+		s->program->sources.image = STR_NONE;	/* the caller's memory */
+	return s;
+}
+
+struct str script_image(const struct script *s, struct arena *a)
+{
+	return sources_image(&s->program->sources, a);
 }
 
 void script_unref(struct script *s)
 {
 	if (!s || --s->refs)
 		return;
+	script_gone(s);
 	program_free(s->program);
 	free(s);
 }
@@ -119,19 +173,20 @@ enum err script_apply(struct script *s, char *why, size_t cap)
 	err = program_apply(s->program, &env, why, cap);
 	if (!err)
 		err = modules_check_needs(why, cap);
-	if (!err && settings.database.len)	/* only read here: modules ask whether there is one */
+	if (!err && settings.database.len && !str_eq(settings.database, db_url()))	/* only read here: modules ask whether there is one */
 		err = db_configure(settings.database, why, cap);
 	if (!err)
 		err = modules_configure(why, cap);
-	if (!err)
-		err = counters_make(s->program);
-	if (!err)
-		err = sht_declare(s->program);
-	if (!err)
-		err = background_declare(s->program);
 	if (err)
 		return err;
 	log_set_level((enum log_level)settings.log_level);
 	log_set_rate((unsigned)settings.log_rate);
 	return OK;
+}
+
+enum err script_bind(struct script *s, char *why, size_t cap)
+{
+	enum err err = counters_make(s->program, why, cap);
+
+	return err ? err : sht_bind(s->program, why, cap);
 }

@@ -179,9 +179,9 @@ static enum verdict write_var(struct run *run, const struct var_site *s)
 static struct sht_kept *table_of(struct run *run, int32_t n, const struct value *key, struct str *text)
 {
 	const struct table *t = run->code->tables[n];
-	struct sht_kept  *kept = sht_find(t->name);
+	struct sht_kept    *kept = sht_of(run->script->program, t->index);
 
-	if (!kept || (key->type != T_NULL && !vtype_fits(t->key, key->type))) {
+	if (key->type != T_NULL && !vtype_fits(t->key, key->type)) {
 		(void)fault_type(run, "table", "key", vtype_name(t->key), key);
 		return NULL;
 	}

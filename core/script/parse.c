@@ -2,6 +2,8 @@
 #include "script/parse.h"
 
 #include <errno.h>
+#include <pwd.h>
+#include <unistd.h>
 
 #include "script/check.h"
 #include "script/foreign.h"
@@ -267,6 +269,17 @@ static bool includes_itself(const struct parser *p, struct str path)
 	return false;
 }
 
+/* A server that was started as root is somebody else when it reads its file again. */
+static void cannot_read(struct program *prog, struct span where, struct str path)
+{
+	int                  why = errno;
+	struct diag         *g = diag_add(&prog->diags, D_FILE, where, "cannot read `" STR_FMT "`: %s", STR_ARG(path), strerror(why));
+	const struct passwd *pw = why == EACCES ? getpwuid(geteuid()) : NULL;
+
+	if (why == EACCES)
+		diag_help(&prog->diags, g, "this runs as user %s: let it read the file, and enter its folders", pw ? pw->pw_name : "(without a name)");
+}
+
 static void parse_include(struct parser *p)
 {
 	struct token   t = p->tok;
@@ -290,7 +303,7 @@ static void parse_include(struct parser *p)
 		return;
 	}
 	if (source_read(&p->prog->sources, path, &src)) {
-		diag_add(&p->prog->diags, D_FILE, t.span, "cannot read `" STR_FMT "`: %s", STR_ARG(path), strerror(errno));
+		cannot_read(p->prog, t.span, path);
 		return;
 	}
 	src->included = t.span;
@@ -626,7 +639,7 @@ bool program_read(struct program *p, struct str path)
 	struct source *src;
 
 	if (source_read(&p->sources, path, &src)) {
-		diag_add(&p->diags, D_FILE, (struct span){ 0 }, "cannot read `" STR_FMT "`: %s", STR_ARG(path), strerror(errno));
+		cannot_read(p, (struct span){ 0 }, path);
 		return false;
 	}
 	parse_source(p, src, NULL);

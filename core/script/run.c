@@ -2,21 +2,75 @@
 #include "script/background.h"
 #include "script/run_trail.h"
 
+#include "script/builtin.h"
+
 static struct {
 	struct script *script;	/* what new runs take */
+	struct script *used;	/* all that have been, and still are for some run; newest first */
+	void         (*on_end)(void);
 } now;
+
+static bool is_used(const struct script *s)
+{
+	const struct script *x = now.used;
+
+	while (x && x != s)
+		x = x->older;
+	return x != NULL;
+}
 
 void script_use(struct script *s)
 {
 	struct script *old = now.script;
 
+	if (s && !is_used(s)) {
+		s->older = now.used;
+		now.used = s;
+	}
 	now.script = s;
-	script_unref(old);
+	if (s)
+		counters_show(s->program);
+	background_adopt();
+	if (old != s)
+		script_unref(old);
 }
 
 struct script *script_now(void)
 {
 	return now.script;
+}
+
+void script_gone(struct script *s)
+{
+	struct script **at = &now.used;
+
+	while (*at && *at != s)
+		at = &(*at)->older;
+	if (!*at)
+		return;
+	*at = s->older;
+	if (now.on_end)
+		now.on_end();
+}
+
+void script_set_epoch(struct script *s, uint32_t epoch)
+{
+	s->epoch = epoch;
+}
+
+uint32_t script_oldest(void)
+{
+	uint32_t least = UINT32_MAX;
+
+	for (const struct script *s = now.used; s; s = s->older)
+		if (s->epoch < least)
+			least = s->epoch;
+	return least;
+}
+
+void script_on_end(void (*fn)(void))
+{
+	now.on_end = fn;
 }
 
 static void answer(struct request *r, uint16_t status)

@@ -15,20 +15,32 @@ struct script_options {
 	bool              colour;	/* of the report */
 	bool              json;		/* the report is for a program: diags_json() */
 	bool              strict;	/* a warning is an error */
+	struct str       *diagnostics;	/* not NULL: gets the report as a JSON array, too (diag.h) */
 };
 /* Read, check and compile a file (what it includes and the modules it names as well). NULL: it has errors. *report, in the arena, is all that
  * is to be said, as text for a terminal: errors, or the warnings of a good file; empty: nothing. */
 MUST_CHECK struct script *script_load(const char *path, const struct script_options *o, struct arena *a, struct str *report);
 /* The same for a text that goes by that name in messages (tests, `sipario -e`). */
 MUST_CHECK struct script *script_load_text(struct str name, struct str text, const struct script_options *o, struct arena *a, struct str *report);
+/* All texts that it was made of, in one string, and the same script from them: what several processes make of an image is the same, whatever
+ * becomes of the files. May be called in a thread beside the running program, when all modules that it names are loaded. */
+MUST_CHECK struct str script_image(const struct script *s, struct arena *a);
+MUST_CHECK struct script *script_load_image(struct str image, const struct script_options *o, struct arena *a, struct str *report);
 void script_free(struct script *s);	/* NULL is fine; drops the caller's reference */
 /* Store its settings and the parameters of its modules, see that their needs are met, and let them configure themselves
  * (modules_configure). `why` is a sentence. Needs neither root nor a database. */
 MUST_CHECK enum err script_apply(struct script *s, char *why, size_t cap);
 /* What script_apply() objects to, with the rest of the report, at the block of the module that it is about. */
 MUST_CHECK struct str script_refused(struct script *s, const char *why, const struct script_options *o, struct arena *a);
-/* New runs take it from here on; takes over the caller's reference. */
+/* Find what it shares with other processes, or make it: tables, counters. Before it is used, in each process that shares memory. */
+MUST_CHECK enum err script_bind(struct script *s, char *why, size_t cap);
+/* New runs take it from here on; takes over the caller's reference. Before modules_start() it need not be bound: that does it. */
 void script_use(struct script *s);
+/* Programs follow each other in epochs: the oldest of a program that some run of this process still uses; and somebody who wants to know
+ * when that may have changed. */
+void script_set_epoch(struct script *s, uint32_t epoch);
+uint32_t script_oldest(void);
+void script_on_end(void (*fn)(void));
 
 /* --- settings: valid after script_apply() --- */
 struct texts {

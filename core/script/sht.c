@@ -2,13 +2,12 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "script/ast.h"
+#include "script/run.h"
 #include "shm/counter.h"
 #include "shm/lock.h"
 #include "shm/shm.h"
@@ -21,8 +20,8 @@ enum {
 };
 
 /* Shared; guarded by the lock of its chain. */
-struct entry {
-	struct entry *next;
+struct sht_entry {
+	struct sht_entry *next;
 	uint64_t      until_ms;		/* clock_ms(); 0: for ever */
 	int64_t       number;
 	uint16_t      key_len, len;
@@ -35,64 +34,48 @@ struct shared {
 	_Atomic int64_t  count;
 	_Atomic uint32_t hand;		/* where the next sweep goes on */
 	struct lock      lock[STRIPES];	/* RANK_MODULE: chains whose number leaves that remainder */
-	struct entry    *chain[];
+	struct sht_entry    *chain[];
 };
+/* A table as one program has declared it; its content may be shared with other programs. */
 struct sht_kept {
-	struct sht_kept *next;
-	char              *name;
-	struct sht_info  info;
-	struct shared     *t;		/* NULL: no shared memory yet */
-	bool               told_full;	/* logged, once until there is room again */
+	struct sht_info info;
+	struct shared  *t;
+	bool            told_full;	/* logged, once until there is room again */
+};
+/* What there is in this life of shared memory; shared. */
+struct held {
+	struct held   *next;
+	struct shared *t;
+	enum vtype     key, value;
+	uint32_t       epoch;		/* the last in which a program had it */
+	uint16_t       name_len;
+	char           name[];
+};
+struct directory {
+	struct lock  lock;		/* RANK_MODULE: the list */
+	struct held *first;
 };
 
 static struct {
-	struct sht_kept *first;
-	shm_owner          owner;
+	struct directory *dir;
+	shm_owner         owner;
 } tables;
 
 static struct counter full = { .name = "script.table_full", .help = "entries that a full table did not take, or gave up for", .unit = "entries" };
 
-/* --- boot --- */
+/* --- the directory --- */
 
-static void forget_all(void)
+enum err sht_start(char *why, size_t cap)
 {
-	while (tables.first) {
-		struct sht_kept *t = tables.first;
-
-		tables.first = t->next;
-		free(t->name);
-		free(t);
-	}
-}
-
-static enum err declare(const struct table *decl)
-{
-	struct sht_kept *t = calloc(1, sizeof(*t)), **at = &tables.first;
-
-	if (!t)
-		return ERR_NOMEM;
-	t->name = strndup(decl->name.p, decl->name.len);
-	if (!t->name) {
-		free(t);
-		return ERR_NOMEM;
-	}
-	t->info = (struct sht_info){ .name = str_of(t->name), .key = decl->key, .value = decl->value, .ttl_ms = decl->ttl_ms, .max = decl->max };
-	while (*at)
-		at = &(*at)->next;
-	*at = t;
-	return OK;
-}
-
-enum err sht_declare(const struct program *p)
-{
-	enum err err = OK;
-
-	forget_all();
 	tables.owner = shm_owner_new("script.tables");
 	counter_register(&full);
-	for (const struct table *t = p->tables; t && !err; t = t->next)
-		err = declare(t);
-	return err;
+	tables.dir = shm_zalloc(tables.owner, sizeof(*tables.dir));
+	if (!tables.dir) {
+		snprintf(why, cap, "no shared memory for tables: raise `memory_limit`");
+		return ERR_NOMEM;
+	}
+	lock_init(&tables.dir->lock, RANK_MODULE);
+	return OK;
 }
 
 static struct shared *shared_new(int64_t max)
@@ -112,46 +95,165 @@ static struct shared *shared_new(int64_t max)
 	return t;
 }
 
-enum err sht_start(char *why, size_t cap)
+static struct held *held_new(const struct table *decl)
 {
-	for (struct sht_kept *k = tables.first; k; k = k->next) {
-		k->t = shared_new(k->info.max);
-		if (!k->t) {
-			snprintf(why, cap, "no shared memory for table `%s`: raise `memory_limit`, or lower its max", k->name);
+	struct held *h = shm_zalloc(tables.owner, sizeof(*h) + decl->name.len);
+
+	if (!h)
+		return NULL;
+	h->t = shared_new(decl->max);
+	h->key = decl->key;
+	h->value = decl->value;
+	h->name_len = (uint16_t)decl->name.len;
+	memcpy(h->name, decl->name.p, decl->name.len);
+	if (h->t)
+		return h;
+	shm_free(h);
+	return NULL;
+}
+
+static void held_free(struct held *h)
+{
+	for (uint32_t i = 0; i <= h->t->mask; i++)
+		while (h->t->chain[i]) {
+			struct sht_entry *e = h->t->chain[i];
+
+			h->t->chain[i] = e->next;
+			shm_free(e);
+		}
+	shm_free(h->t);
+	shm_free(h);
+}
+
+/* A table of other types is another table, whatever its name. */
+static struct held *held_find_locked(const struct table *decl)
+{
+	for (struct held *h = tables.dir->first; h; h = h->next)
+		if (h->key == decl->key && h->value == decl->value && str_eq(str_n(h->name, h->name_len), decl->name))
+			return h;
+	return NULL;
+}
+
+static struct held *held_find(const struct table *decl)
+{
+	struct held *h;
+
+	lock(&tables.dir->lock);
+	h = held_find_locked(decl);
+	unlock(&tables.dir->lock);
+	return h;
+}
+
+/* Another process may have made it meanwhile. */
+static struct held *held_make(const struct table *decl)
+{
+	struct held *fresh = held_new(decl), *h;
+
+	if (!fresh)
+		return NULL;
+	lock(&tables.dir->lock);
+	h = held_find_locked(decl);
+	if (!h) {
+		fresh->next = tables.dir->first;
+		tables.dir->first = h = fresh;
+		fresh = NULL;
+	}
+	unlock(&tables.dir->lock);
+	if (fresh)
+		held_free(fresh);
+	return h;
+}
+
+enum err sht_bind(struct program *p, char *why, size_t cap)
+{
+	if (!p->kept)
+		p->kept = arena_zalloc(&p->arena, (p->table_count + 1) * sizeof(*p->kept));
+	for (const struct table *decl = p->tables; decl && p->kept; decl = decl->next) {
+		struct held *h = held_find(decl);
+
+		if (!h)
+			h = held_make(decl);
+		if (!h) {
+			snprintf(why, cap, "no shared memory for table `" STR_FMT "`: raise `memory_limit`, or lower its max", STR_ARG(decl->name));
 			return ERR_NOMEM;
 		}
+		p->kept[decl->index] = (struct sht_kept){ .t = h->t, .info = {
+			.name = decl->name, .key = decl->key, .value = decl->value, .ttl_ms = decl->ttl_ms, .max = decl->max } };
 	}
-	return OK;
+	if (p->kept)
+		return OK;
+	snprintf(why, cap, "no memory");
+	return ERR_NOMEM;
+}
+
+void sht_mark(const struct program *p, uint32_t epoch)
+{
+	for (const struct table *decl = p->tables; decl; decl = decl->next) {
+		struct held *h = held_find(decl);
+
+		if (h)
+			__atomic_store_n(&h->epoch, epoch, __ATOMIC_RELAXED);
+	}
+}
+
+static struct held *take_older(uint32_t epoch)
+{
+	struct held **at, *h;
+
+	lock(&tables.dir->lock);
+	for (at = &tables.dir->first; *at && (*at)->epoch >= epoch; at = &(*at)->next)
+		;
+	h = *at;
+	if (h)
+		*at = h->next;
+	unlock(&tables.dir->lock);
+	return h;
+}
+
+void sht_sweep(uint32_t epoch)
+{
+	struct held *h;
+
+	while ((h = take_older(epoch))) {
+		log_info(NULL, "table is gone, no program has it any more table=" STR_FMT " entries=%lld", (int)h->name_len, h->name,
+			 (long long)atomic_load(&h->t->count));
+		held_free(h);
+	}
+}
+
+struct sht_kept *sht_of(const struct program *p, unsigned index)
+{
+	return &p->kept[index];
 }
 
 struct sht_kept *sht_find(struct str name)
 {
-	for (struct sht_kept *k = tables.first; k; k = k->next)
-		if (str_is(name, k->name))
-			return k;
+	const struct script *s = script_now();
+
+	for (const struct table *t = s ? s->program->tables : NULL; t; t = t->next)
+		if (str_eq(t->name, name))
+			return sht_of(s->program, t->index);
 	return NULL;
 }
 
 struct sht_kept *sht_at(size_t i)
 {
-	struct sht_kept *k = tables.first;
+	const struct script *s = script_now();
 
-	while (k && i--)
-		k = k->next;
-	return k;
+	return s && i < s->program->table_count ? sht_of(s->program, (unsigned)i) : NULL;
 }
 
 struct sht_info sht_info(const struct sht_kept *k)
 {
 	struct sht_info i = k->info;
 
-	i.count = k->t ? atomic_load(&k->t->count) : 0;
+	i.count = atomic_load(&k->t->count);
 	return i;
 }
 
 /* --- chains --- */
 
-static bool is_over(const struct entry *e, uint64_t now_ms)
+static bool is_over(const struct sht_entry *e, uint64_t now_ms)
 {
 	return e->until_ms && e->until_ms <= now_ms;
 }
@@ -166,9 +268,9 @@ static uint32_t chain_of(const struct shared *t, struct str key)
 	return (uint32_t)hash_str(&t->hash, key) & t->mask;
 }
 
-static void unlink_locked(struct shared *t, struct entry **at)
+static void unlink_locked(struct shared *t, struct sht_entry **at)
 {
-	struct entry *e = *at;
+	struct sht_entry *e = *at;
 
 	*at = e->next;
 	atomic_fetch_sub(&t->count, 1);
@@ -176,13 +278,13 @@ static void unlink_locked(struct shared *t, struct entry **at)
 }
 
 /* The live entry of that key, what is over on the way to it taken out; where its pointer is, *at NULL: there is none. */
-static struct entry **find_locked(struct shared *t, uint32_t chain, struct str key)
+static struct sht_entry **find_locked(struct shared *t, uint32_t chain, struct str key)
 {
-	struct entry **at = &t->chain[chain];
+	struct sht_entry **at = &t->chain[chain];
 	uint64_t       now = clock_ms();
 
 	while (*at) {
-		struct entry *e = *at;
+		struct sht_entry *e = *at;
 
 		if (is_over(e, now)) {
 			unlink_locked(t, at);
@@ -195,7 +297,7 @@ static struct entry **find_locked(struct shared *t, uint32_t chain, struct str k
 	return at;
 }
 
-static void link_locked(struct shared *t, uint32_t chain, struct entry *e)
+static void link_locked(struct shared *t, uint32_t chain, struct sht_entry *e)
 {
 	e->next = t->chain[chain];
 	t->chain[chain] = e;
@@ -208,7 +310,7 @@ static uint64_t sweep_chain(struct shared *t, uint32_t chain)
 	uint64_t now = clock_ms(), least = UINT64_MAX;
 
 	lock(lock_of(t, chain));
-	for (struct entry **at = &t->chain[chain]; *at;) {
+	for (struct sht_entry **at = &t->chain[chain]; *at;) {
 		if (is_over(*at, now)) {
 			unlink_locked(t, at);
 			continue;
@@ -224,7 +326,7 @@ static uint64_t sweep_chain(struct shared *t, uint32_t chain)
 static void give_up(struct shared *t, uint32_t chain, uint64_t until_ms)
 {
 	lock(lock_of(t, chain));
-	for (struct entry **at = &t->chain[chain]; *at; at = &(*at)->next)
+	for (struct sht_entry **at = &t->chain[chain]; *at; at = &(*at)->next)
 		if ((*at)->until_ms == until_ms) {
 			unlink_locked(t, at);
 			break;
@@ -269,7 +371,7 @@ static bool has_room(struct sht_kept *k)
 	}
 	counter_inc(&full);
 	if (!k->told_full)
-		log_warn(NULL, "table is full table=%s max=%lld", k->name, (long long)k->info.max);
+		log_warn(NULL, "table is full table=" STR_FMT " max=%lld", STR_ARG(k->info.name), (long long)k->info.max);
 	k->told_full = true;
 	return false;
 }
@@ -304,13 +406,13 @@ static bool value_bytes(const struct value *v, struct str *out)
 	}
 }
 
-static struct entry *entry_new(const struct sht_kept *k, struct str key, const struct value *v, struct str bytes)
+static struct sht_entry *entry_new(const struct sht_kept *k, struct str key, const struct value *v, struct str bytes)
 {
-	struct entry *e = shm_alloc(tables.owner, sizeof(*e) + key.len + bytes.len);
+	struct sht_entry *e = shm_alloc(tables.owner, sizeof(*e) + key.len + bytes.len);
 
 	if (!e)
 		return NULL;
-	*e = (struct entry){
+	*e = (struct sht_entry){
 		.until_ms = k->info.ttl_ms ? clock_ms() + (uint64_t)k->info.ttl_ms : 0, .type = (uint8_t)v->type, .prefix = v->prefix,
 		.key_len = (uint16_t)key.len, .len = (uint16_t)bytes.len,
 		.number = v->type == T_BOOL ? v->u.b : v->type == T_INT || v->type == T_DURATION || v->type == T_SIZE ? v->u.i : 0,
@@ -322,7 +424,7 @@ static struct entry *entry_new(const struct sht_kept *k, struct str key, const s
 }
 
 /* The entry's value; text and addresses point into it. *ip is room for an address. */
-static struct value entry_value(const struct entry *e, struct addr *ip)
+static struct value entry_value(const struct sht_entry *e, struct addr *ip)
 {
 	struct value v = { .type = (enum vtype)e->type, .prefix = e->prefix };
 
@@ -369,7 +471,7 @@ enum err sht_get(struct sht_kept *k, struct arena *a, struct str key, struct val
 	char         room[SHT_MOST_VALUE];
 	struct addr  ip;
 	struct value v = V_NULL;
-	struct entry *e;
+	struct sht_entry *e;
 
 	lock(lock_of(k->t, chain));
 	e = *find_locked(k->t, chain, key);
@@ -389,7 +491,7 @@ enum err sht_get(struct sht_kept *k, struct arena *a, struct str key, struct val
 static void remove_key(struct shared *t, struct str key)
 {
 	uint32_t       chain = chain_of(t, key);
-	struct entry **at;
+	struct sht_entry **at;
 
 	lock(lock_of(t, chain));
 	at = find_locked(t, chain, key);
@@ -413,7 +515,7 @@ enum err sht_set(struct sht_kept *k, struct str key, const struct value *v)
 {
 	struct shared *t = k->t;
 	uint32_t       chain = chain_of(t, key);
-	struct entry  *e, **old;
+	struct sht_entry  *e, **old;
 	struct str     bytes;
 
 	if (v->type == T_NULL) {
@@ -439,7 +541,7 @@ enum err sht_set(struct sht_kept *k, struct str key, const struct value *v)
 /* ERR_NOT_FOUND: there is none. */
 static enum err add_locked(struct shared *t, uint32_t chain, struct str key, int64_t by, int64_t *out)
 {
-	struct entry *e = *find_locked(t, chain, key);
+	struct sht_entry *e = *find_locked(t, chain, key);
 	int64_t       sum;
 
 	if (!e)
@@ -466,7 +568,7 @@ enum err sht_add(struct sht_kept *k, struct str key, int64_t by, int64_t *out)
 	struct value  first = value_int(by);
 	uint32_t      chain = chain_of(k->t, key);
 	enum err      err = add_to(k->t, key, by, out);
-	struct entry *e;
+	struct sht_entry *e;
 
 	if (err != ERR_NOT_FOUND)
 		return err;
@@ -497,7 +599,7 @@ static unsigned each_of_chain(struct shared *t, uint32_t chain, void (*fn)(void 
 	unsigned n = 0;
 
 	lock(lock_of(t, chain));
-	for (const struct entry *e = t->chain[chain]; e; e = e->next) {
+	for (const struct sht_entry *e = t->chain[chain]; e; e = e->next) {
 		struct addr  ip;
 		struct value v;
 

@@ -1,20 +1,26 @@
 #pragma once
 /* The tables of scripts: `table NAME { key: ip; ttl: 5m; max: 10000; }`. They lie in shared memory, are seen by all processes alike and outlive any of
- * them; a new life of shared memory starts with empty ones.
+ * them; a new life of shared memory starts with empty ones. A reload keeps what is in a table whose name and types stay.
  *
  * An entry whose time is over is not seen any more; its memory is taken back when its chain is next walked, and by every new entry a
  * little. A full table with a ttl gives up the entry that is nearest to its end, one without a ttl takes no new ones. */
 #include "module/module.h"
 
 struct program;
-struct sht_kept;	/* boot lifetime, the same in every process */
+struct sht_kept;	/* lifetime of its program */
 
 enum { SHT_MOST_KEY = 1024, SHT_MOST_VALUE = 4096 };	/* bytes */
 
-/* Boot: the tables of that program from now on. */
-MUST_CHECK enum err sht_declare(const struct program *p);
-/* Supervisor, shared memory exists: make them, empty. `why` is a sentence. */
+/* Supervisor, shared memory exists. `why` is a sentence. */
 MUST_CHECK enum err sht_start(char *why, size_t cap);
+/* Find the tables of that program, make those that are not there yet. In each process, before the program is used in it. */
+MUST_CHECK enum err sht_bind(struct program *p, char *why, size_t cap);
+/* That program is used, or may be gone back to, in that epoch (process/adopt.h). */
+void sht_mark(const struct program *p, uint32_t epoch);
+/* Free the tables that were not marked in that epoch or since: no program that has one may run any more, or be about to. */
+void sht_sweep(uint32_t epoch);
+struct sht_kept *sht_of(const struct program *p, unsigned index);
+/* Those of the program in use. */
 struct sht_kept *sht_find(struct str name);	/* NULL: none */
 struct sht_kept *sht_at(size_t i);		/* NULL past the end */
 

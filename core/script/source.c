@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/buf.h"
+
 enum { MOST_BYTES = 64 << 20 };
 
 void sources_init(struct sources *all, struct arena *a)
@@ -72,6 +74,68 @@ static enum err read_all(struct arena *a, FILE *f, struct str *out)
 	return ferror(f) ? ERR_IO : OK;
 }
 
+/* --- images: for each file its two lengths, its name, its text --- */
+
+struct image_entry {
+	uint32_t name_len, text_len;
+};
+
+static bool image_next(struct str *rest, struct str *name, struct str *text)
+{
+	struct image_entry e;
+
+	if (rest->len < sizeof(e))
+		return false;
+	memcpy(&e, rest->p, sizeof(e));
+	*rest = str_from(*rest, sizeof(e));
+	if ((uint64_t)e.name_len + e.text_len > rest->len)
+		return false;
+	*name = str_to(*rest, e.name_len);
+	*text = str_to(str_from(*rest, e.name_len), e.text_len);
+	*rest = str_from(*rest, (size_t)e.name_len + e.text_len);
+	return true;
+}
+
+struct str image_main(struct str image)
+{
+	struct str name, text;
+
+	return image_next(&image, &name, &text) ? name : STR_NONE;
+}
+
+struct str sources_image(const struct sources *all, struct arena *a)
+{
+	size_t     bytes = 0;
+	struct buf b;
+
+	for (const struct source *s = all->first; s; s = s->next)
+		bytes += sizeof(struct image_entry) + s->name.len + s->text.len;
+	b = buf_on(arena_alloc(a, bytes ? bytes : 1), bytes);
+	if (!b.p)
+		return STR_NONE;
+	for (const struct source *s = all->first; s; s = s->next) {
+		struct image_entry e = { .name_len = (uint32_t)s->name.len, .text_len = (uint32_t)s->text.len };
+
+		buf_add(&b, str_n((const char *)&e, sizeof(e)));
+		buf_add(&b, s->name);
+		buf_add(&b, s->text);
+	}
+	return buf_str(&b);
+}
+
+static enum err read_image(struct sources *all, struct str path, struct source **out)
+{
+	struct str rest = all->image, name, text;
+
+	while (image_next(&rest, &name, &text))
+		if (str_eq(name, path)) {
+			*out = source_add(all, path, text);
+			return *out ? OK : ERR_NOMEM;
+		}
+	errno = ENOENT;
+	return ERR_IO;
+}
+
 enum err source_read(struct sources *all, struct str path, struct source **out)
 {
 	struct arena scratch;
@@ -81,6 +145,8 @@ enum err source_read(struct sources *all, struct str path, struct source **out)
 	enum err     err;
 	int          why;
 
+	if (all->image.p)
+		return read_image(all, path, out);
 	errno = ENAMETOOLONG;
 	if (!str_cstr(path, name, sizeof(name)))
 		return ERR_IO;

@@ -20,6 +20,7 @@ struct sources {
 	struct arena  *arena;
 	struct source *first, *last;
 	unsigned       count;
+	struct str     image;		/* .p set: files are read from there, not from the disk */
 };
 
 void sources_init(struct sources *all, struct arena *a);
@@ -27,6 +28,11 @@ void sources_init(struct sources *all, struct arena *a);
 struct source *source_add(struct sources *all, struct str name, struct str text);
 /* Read a file. ERR_IO: errno says why; ERR_LIMIT: over 64 MB; ERR_NOMEM. */
 MUST_CHECK enum err source_read(struct sources *all, struct str path, struct source **out);
+/* An image: all files of a configuration in one string, so that several processes make the same of them whatever becomes of the files meanwhile.
+ * .p NULL on no memory. */
+MUST_CHECK struct str sources_image(const struct sources *all, struct arena *a);
+/* The file that was opened first; empty: that is no image. */
+struct str image_main(struct str image);
 
 /* From 1; columns count characters (UTF-8 continuation bytes do not count), a tab is one. 0 when there is no place. */
 uint32_t span_line(struct span s);

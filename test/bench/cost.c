@@ -241,9 +241,11 @@ static void boot(const char *folder)
 	s = script_load(path, &o, &w.boot, &report);
 	if (!s)
 		fprintf(stderr, STR_FMT, STR_ARG(report));
-	if (!s || script_apply(s, why, sizeof(why)) || sim_boot(why, sizeof(why)))
+	if (!s || script_apply(s, why, sizeof(why)))
 		die(why);
 	script_use(s);
+	if (sim_boot(why, sizeof(why)))
+		die(why);
 	log_set_level(LOG_WARN);
 	w.out = &w.a;
 	net_replace(sent);

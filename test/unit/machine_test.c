@@ -148,10 +148,10 @@ static void serve(const char *text)
 		print_error(STR_FMT "\n", STR_ARG(world.report));
 	CHECK(world.script);
 	CHECK(!script_apply(world.script, why, sizeof(why)));
+	script_use(world.script);
 	if (sim_boot(why, sizeof(why)))
 		print_error("%s\n", why);
 	CHECK(sim_loop());
-	script_use(world.script);
 	loop_at_turn_end(sim_loop(), resume_waits, NULL);
 	log_redirect(silent);
 }

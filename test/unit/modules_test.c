@@ -71,10 +71,10 @@ static void setup(void)
 		print_error(STR_FMT "\n", STR_ARG(report));
 	CHECK(w.script && !script_apply(w.script, w.why, sizeof(w.why)));
 	log_redirect(silent);
+	script_use(w.script);
 	if (sim_boot(w.why, sizeof(w.why)))
 		print_error("%s\n", w.why);
 	CHECK(sim_loop());
-	script_use(w.script);
 	w.d = db_open(db_url(), false, w.why, sizeof(w.why));
 	CHECK(w.d);
 	w.why[0] = '\0';
