@@ -18,7 +18,9 @@
 #include "net/mailbox.h"
 #include "net/trail.h"
 #include "process/control.h"
+#include "process/adopt.h"
 #include "process/process.h"
+#include "process/reload.h"
 #include "script/diag.h"
 #include "script/lsp.h"
 #include "script/regex.h"
@@ -247,7 +249,8 @@ static enum err build_shared(char *why, size_t cap)
 		return ERR_NOMEM;
 	}
 	trail_boot(settings.trail_bytes < settings.memory_limit / 64 ? settings.trail_bytes : settings.memory_limit / 64);
-	if (timer_boot() || mailbox_boot() || dns_cache_boot() || avoid_boot() || net_boot() || tm_boot(0)) {
+	reload_boot(process_control_slot(&server.plan));
+	if (timer_boot() || mailbox_boot() || adopt_boot() || dns_cache_boot() || avoid_boot() || net_boot() || tm_boot(0)) {
 		snprintf(why, cap, "shared memory is too small: raise `memory_limit`");
 		return ERR_NOMEM;
 	}
@@ -270,7 +273,7 @@ static void raise_limits(void)
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
-static int serve(struct script *s)
+static int serve(struct script *s, const struct options *o, const struct script_options *so)
 {
 	char why[WHY_BYTES] = "";
 
@@ -281,7 +284,6 @@ static int serve(struct script *s)
 		.workers = settings.workers ? (unsigned)settings.workers : cores(),
 		.writer = settings.database.len > 0,
 		.control = text_or_null(settings.control),
-		.stop_ms = settings.stop_timeout_ms,
 		.build_shared = build_shared,
 	};
 	raise_limits();
@@ -294,12 +296,15 @@ static int serve(struct script *s)
 		return cannot(why);
 	if (secret_set(settings.secret, why, sizeof(why)))
 		return cannot(why);
+	if (versions_boot(o->file, so, s, why, sizeof(why)))
+		return cannot(why);
 	script_use(s);
 	if ((server.plan.control && control_check(server.plan.control, why, sizeof(why))) || build_shared(why, sizeof(why)))
 		return cannot(why);
 	for (size_t i = 0; i < net_listener_count(); i++)
 		log_info(NULL, "listening on " STR_FMT " " STR_FMT, STR_ARG(transport_name(net_listener_at(i)->transport)), STR_ARG(net_listener_at(i)->host_port));
-	log_info(NULL, "sipario " SIPARIO_VERSION " is ready workers=%u", server.plan.workers);
+	log_info(NULL, "sipario " SIPARIO_VERSION " is ready workers=%u program=%u version=%s file=%s", server.plan.workers, versions_get().now.number,
+		 versions_get().now.digest, o->file);
 	return supervisor_run(&server.plan);
 }
 
@@ -386,5 +391,5 @@ int main(int argc, char **argv)
 	server.script = load(&o);
 	if (!server.script)
 		return EXIT_BAD_SCRIPT;
-	return o.check ? 0 : serve(server.script);
+	return o.check ? 0 : serve(server.script, &o, &so);
 }

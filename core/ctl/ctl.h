@@ -28,7 +28,9 @@ struct ctl {
 	struct str      said;		/* a sentence for people instead of the answer; empty: show the answer */
 	const char     *columns;	/* "a,b,c": for people only these; NULL: all */
 	bool            upright;	/* for people: each row as lines of name and value */
-	char            why[512];	/* what went wrong */
+	char        why[4096];		/* what went wrong */
+	struct str  report;		/* text for people in front of that, or of a good answer: on standard error as it is */
+	struct str  details;		/* JSON, for programs beside it; empty: none */
 };
 struct ctl_command {
 	const char *group, *name;	/* "user", "add"; name NULL: the group is the command */

@@ -298,6 +298,8 @@ static enum err print_answer(struct ctl *c)
 
 	if (!text.p)
 		return ctl_fail(c, ERR_NOMEM, "out of memory");
+	if (!c->json)
+		fprintf(stderr, STR_FMT, STR_ARG(c->report));
 	if (!c->json && c->said.len) {
 		printf(STR_FMT "\n", STR_ARG(c->said));
 		return OK;
@@ -323,11 +325,13 @@ static int print_error(struct ctl *c, enum err err)
 		ctl_fail(c, err, "%s", err_name(err));
 	json_open_object(&o, NULL);
 	json_put_text(&o, "error", str_of(c->why));
+	if (c->details.len)
+		json_put_json(&o, "details", c->details);
 	json_close_object(&o);
 	if (c->json)
 		fprintf(stderr, STR_FMT "\n", STR_ARG(json_done(&o)));
 	else
-		fprintf(stderr, "siparioctl: %s\n", c->why);
+		fprintf(stderr, STR_FMT "siparioctl: %s\n", STR_ARG(c->report), c->why);
 	return err == ERR_SYNTAX ? EXIT_USAGE : EXIT_FAILED;
 }
 

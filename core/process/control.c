@@ -11,13 +11,16 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/json.h"
 #include "process/methods.h"
+#include "process/reload.h"
 
 enum {
 	MOST_CLIENTS = 64,
 	MOST_WORK_BYTES = 64 << 20,	/* for one answer */
 	SLOW_MS = 10 * 1000,		/* with half a request sent or half an answer read, and nothing happening */
-	QUIET_MS = 10 * 60 * 1000,	/* between requests */
+	QUIET_MS = 10 * 60 * 1000,	/* between requests, and while an answer is being made */
+	MOST_ID = 128,			/* bytes of the id of a request that is answered later */
 };
 
 struct client {
@@ -25,6 +28,8 @@ struct client {
 	struct list    link;
 	struct timer   patience;
 	bool           ended;		/* will send no more */
+	bool           waits;		/* for the end of a reload; no request is read meanwhile */
+	char           id[MOST_ID];	/* of that request, empty: a notification */
 	char          *out;		/* an answer being sent; no request is read meanwhile */
 	size_t         out_len, out_at;
 	size_t         in_len;
@@ -42,6 +47,7 @@ static struct {
 
 static void client_close(struct client *c)
 {
+	reload_forget(c);
 	loop_remove(ctl.loop, &c->fd);
 	close(c->fd.fd);
 	wheel_disarm(&c->patience);
@@ -58,7 +64,7 @@ static void on_impatient(struct timer *t)
 
 static void be_patient(struct client *c)
 {
-	uint64_t ms = c->out || c->in_len ? SLOW_MS : QUIET_MS;
+	uint64_t ms = c->out || (c->in_len && !c->waits) ? SLOW_MS : QUIET_MS;
 
 	wheel_disarm(&c->patience);
 	wheel_arm(loop_wheel(ctl.loop), &c->patience, clock_ms() + ms);
@@ -94,14 +100,54 @@ static bool reply(struct client *c, struct str text)
 	return flush(c);
 }
 
+/* --- reload and rollback: answered when they have ended --- */
+
+static void go_on(struct client *c);
+
+static void reload_ended(void *arg, bool changed, struct str message, struct str data)
+{
+	struct client *c = arg;
+	struct arena   a;
+	struct str     line = STR("");
+
+	arena_init(&a, NULL, 0, MOST_WORK_BYTES);
+	if (c->id[0])
+		line = changed ? rpc_result(&a, str_of(c->id), data) : rpc_error(&a, str_of(c->id), RPC_FAILED, message, data);
+	c->waits = false;
+	if (reply(c, line))
+		go_on(c);
+	else
+		client_close(c);
+	arena_free(&a);
+}
+
+static bool begin_reload(struct client *c, struct arena *a, enum reload_what what, struct str params, struct str id)
+{
+	char         why[256];
+	struct json *j = json_read(params, why, sizeof(why));
+	bool         colour = json_bool(json_get(j, "colour"), false);
+
+	json_free(j);
+	if (!str_cstr(id, c->id, sizeof(c->id)))
+		return reply(c, rpc_error(a, id, RPC_INVALID_REQUEST, STR("the id is too long"), STR_NONE));
+	if (reload_begin(what, colour, reload_ended, c, why, sizeof(why)))
+		return !id.len || reply(c, rpc_error(a, id, RPC_FAILED, str_of(why), STR_NONE));
+	c->waits = true;
+	return true;
+}
+
 static bool answer(struct client *c, struct str line)
 {
 	struct arena a;
+	struct str   params, id, method;
 	bool         good = true;
 
 	arena_init(&a, NULL, 0, MOST_WORK_BYTES);
 	line = str_trim(line);
-	if (line.len)
+	method = line.len ? rpc_method_of(&a, line, &params, &id) : STR_NONE;
+	if (str_is(method, "core.reload") || str_is(method, "core.rollback"))
+		good = begin_reload(c, &a, str_is(method, "core.reload") ? RELOAD_FILE : RELOAD_BACK, params, id);
+	else if (line.len)
 		good = reply(c, rpc_answer(&a, line, methods_run));
 	arena_free(&a);
 	return good;
@@ -123,7 +169,7 @@ static bool refuse_long(struct client *c)
 /* Answer what is complete, until an answer cannot be sent at once. */
 static bool work(struct client *c)
 {
-	while (!c->out && c->in_len) {
+	while (!c->out && !c->waits && c->in_len) {
 		ptrdiff_t end = str_find(str_n(c->in, c->in_len), '\n');
 		size_t    used = end < 0 ? c->in_len : (size_t)end + 1;
 
@@ -151,6 +197,17 @@ static bool receive(struct client *c)
 	return true;
 }
 
+/* After whatever has happened to it. */
+static void go_on(struct client *c)
+{
+	uint32_t events = c->out ? EPOLLOUT : c->waits ? 0 : EPOLLIN;
+
+	if (!work(c) || (c->ended && !c->out && !c->waits) || loop_change(ctl.loop, &c->fd, events))
+		client_close(c);
+	else
+		be_patient(c);
+}
+
 static void on_client(struct loop_fd *f, uint32_t events)
 {
 	struct client *c = CONTAINER(f, struct client, fd);
@@ -158,16 +215,12 @@ static void on_client(struct loop_fd *f, uint32_t events)
 
 	if (events & EPOLLOUT)
 		good = flush(c);
+	else if (c->waits)
+		good = false;		/* it hung up */
 	else if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		good = receive(c);
 	if (good)
-		good = work(c);
-	if (good && c->ended && !c->out)
-		good = false;
-	if (good)
-		good = !loop_change(ctl.loop, f, c->out ? EPOLLOUT : EPOLLIN);
-	if (good)
-		be_patient(c);
+		go_on(c);
 	else
 		client_close(c);
 }
@@ -187,7 +240,7 @@ static void on_door(struct loop_fd *f, uint32_t events)
 		return;
 	}
 	c->fd = (struct loop_fd){ .fd = fd, .fn = on_client };
-	c->ended = false;
+	c->ended = c->waits = false;
 	c->out = NULL;
 	c->out_len = c->out_at = c->in_len = 0;
 	timer_init(&c->patience, on_impatient);
@@ -292,6 +345,14 @@ enum err control_check(const char *path, char *why, size_t cap)
 		return ERR_IO;
 	}
 	return access(path, F_OK) ? OK : check_old(why, cap);
+}
+
+void control_reload(void)
+{
+	char why[256];
+
+	if (reload_begin(RELOAD_FILE, false, NULL, NULL, why, sizeof(why)))
+		log_warn(NULL, "reload on SIGHUP: %s", why);
 }
 
 enum err control_start(struct loop *l, const char *path, char *why, size_t cap)

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "module/module.h"
 #include "net/net.h"
+#include "process/version.h"
 
 enum { MOST_OWNERS = 256 };
 
@@ -61,6 +62,20 @@ static void put_listeners(struct json_out *o)
 	json_close_list(o);
 }
 
+static void put_program(struct json_out *o)
+{
+	struct versions v = versions_get();
+
+	if (!v.now.number)
+		return;
+	json_put_text(o, "script", str_of(versions_file()));
+	json_put_int(o, "program", v.now.number);
+	json_put_text(o, "program_version", str_of(v.now.digest));
+	json_put_int(o, "program_loaded_unix", v.now.loaded_unix);
+	if (v.before.number)
+		json_put_int(o, "program_before", v.before.number);
+}
+
 static enum err core_status(struct arena *a, struct str params, struct str *result)
 {
 	struct json_out o = json_into(a);
@@ -72,6 +87,7 @@ static enum err core_status(struct arena *a, struct str params, struct str *resu
 	json_put_int(&o, "uptime_s", clock_unix() - up.start_unix);
 	json_put_text(&o, "database", db_url_shown());
 	json_put_int(&o, "schema", DB_SCHEMA);
+	put_program(&o);
 	put_processes(&o);
 	put_listeners(&o);
 	json_open_list(&o, "modules");
@@ -141,10 +157,20 @@ static enum err core_stats(struct arena *a, struct str params, struct str *resul
 
 static enum err core_methods(struct arena *a, struct str params, struct str *result);
 
+/* Alone it is answered when it has ended: control.c. */
+static enum err core_later(struct arena *a, struct str params, struct str *result)
+{
+	(void)a, (void)params;
+	*result = STR("a reload or rollback takes its time: ask for it in a request of its own, not in a list");
+	return ERR_STATE;
+}
+
 static const struct mod_command core_commands[] = {
-	{ "status", core_status, "version, uptime, processes, listeners, modules" },
+	{ "status", core_status, "version, uptime, program, processes, listeners, modules" },
 	{ "memory", core_memory, "shared memory by owner" },
 	{ "stats", core_stats, "all counters; {\"filter\": \"tm.\"} for those whose name has that" },
+	{ "reload", core_later, "check the file again and switch to it, or change nothing and say why; {\"colour\": true} for a terminal" },
+	{ "rollback", core_later, "back to the program before; again: forth" },
 	{ "methods", core_methods, "this list" },
 	{ 0 }
 };

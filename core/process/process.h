@@ -11,15 +11,15 @@ struct process_plan {
 	unsigned    workers;
 	bool        writer;	/* there is a database */
 	const char *control;	/* path of the control socket; NULL: no control process */
-	uint32_t    stop_ms;	/* how long a gentle stop gives open transactions */
 	/* Everything that lives in shared memory, built before the first fork and again after a rebuild. `why`: a sentence. */
 	enum err (*build_shared)(char *why, size_t cap);
 };
 /* Slots: 0 is the supervisor, then the workers, the writer, control. */
 unsigned process_slots(const struct process_plan *p);
 unsigned process_writer_slot(const struct process_plan *p);
+unsigned process_control_slot(const struct process_plan *p);	/* 0: none */
 
-/* Fork all and watch over them until SIGTERM or SIGINT; build_shared() has been called once. Returns the exit status. */
+/* Fork all and watch over them until SIGTERM or SIGINT (SIGHUP: reload); build_shared() has been called once. Returns the exit status. */
 int supervisor_run(const struct process_plan *p);
 /* Become that user and group for good (each may be NULL). On error `why` is a sentence with the remedy. */
 MUST_CHECK enum err privileges_drop(const char *user, const char *group, char *why, size_t cap);

@@ -20,13 +20,28 @@ static void begin_answer(struct json_out *o)
 	json_put_text(o, "jsonrpc", STR("2.0"));
 }
 
-static void put_error(struct json_out *o, struct str id, int code, struct str message)
+static void put_error_data(struct json_out *o, struct str id, int code, struct str message, struct str data)
 {
 	begin_answer(o);
 	json_open_object(o, "error");
 	json_put_int(o, "code", code);
 	json_put_text(o, "message", message);
+	if (data.len)
+		json_put_json(o, "data", data);
 	json_close_object(o);
+	json_put_json(o, "id", id);
+	json_close_object(o);
+}
+
+static void put_error(struct json_out *o, struct str id, int code, struct str message)
+{
+	put_error_data(o, id, code, message, STR_NONE);
+}
+
+static void put_result(struct json_out *o, struct str id, struct str result)
+{
+	begin_answer(o);
+	json_put_json(o, "result", result.len ? result : STR("null"));
 	json_put_json(o, "id", id);
 	json_close_object(o);
 }
@@ -67,10 +82,7 @@ static void answer_one(struct json_out *o, const struct json *q, rpc_method *run
 		put_error(o, id_text, code, result.len ? result : STR("out of memory"));
 		return;
 	}
-	begin_answer(o);
-	json_put_json(o, "result", result.len ? result : STR("null"));
-	json_put_json(o, "id", id_text);
-	json_close_object(o);
+	put_result(o, id_text, result);
 }
 
 static void answer_list(struct json_out *o, const struct json *list, rpc_method *run)
@@ -122,12 +134,43 @@ struct str rpc_answer(struct arena *a, struct str line, rpc_method *run)
 	return o.len || o.failed ? line_of(&o) : STR("");
 }
 
+struct str rpc_method_of(struct arena *a, struct str line, struct str *params, struct str *id)
+{
+	char         why[128];
+	struct json *q = json_read(line, why, sizeof(why));
+	struct str   method = STR_NONE;
+
+	if (q && request_ok(q)) {
+		method = arena_dup(a, json_text(json_get(q, "method")));
+		*params = json_get(q, "params") ? json_dump(a, json_get(q, "params"), false) : STR_NONE;
+		*id = json_get(q, "id") ? json_dump(a, json_get(q, "id"), false) : STR_NONE;
+	}
+	json_free(q);
+	return method;
+}
+
+struct str rpc_result(struct arena *a, struct str id, struct str result)
+{
+	struct json_out o = json_into(a);
+
+	put_result(&o, id, result);
+	return line_of(&o);
+}
+
+struct str rpc_error(struct arena *a, struct str id, int code, struct str message, struct str data)
+{
+	struct json_out o = json_into(a);
+
+	put_error_data(&o, id, code, message, data);
+	return line_of(&o);
+}
+
 /* --- the other side --- */
 
-static enum err reach(const char *path, int *fd, char *why, size_t cap)
+static enum err reach(const char *path, unsigned seconds, int *fd, char *why, size_t cap)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct timeval     wait = { .tv_sec = WAIT_S };
+	struct timeval     wait = { .tv_sec = seconds };
 
 	if (!str_cstr(str_of(path), a.sun_path, sizeof(a.sun_path))) {
 		snprintf(why, cap, "control socket %s: the path is longer than %zu bytes", path, sizeof(a.sun_path) - 1);
@@ -154,7 +197,7 @@ static enum err failed(char *why, size_t cap)
 {
 	bool late = errno == EAGAIN || errno == EWOULDBLOCK;
 
-	snprintf(why, cap, late ? "the server did not answer within %d s" : "the server broke off the connection", WAIT_S);
+	snprintf(why, cap, late ? "the server did not answer in time" : "the server broke off the connection");
 	return late ? ERR_TIMEOUT : ERR_IO;
 }
 
@@ -210,6 +253,7 @@ static enum err take_result(struct arena *a, struct str text, struct str *result
 			err = ERR_NOMEM;
 	} else if (json_get(j, "error")) {
 		snprintf(why, cap, STR_FMT, STR_ARG(json_text(json_get(json_get(j, "error"), "message"))));
+		*result = json_get(json_get(j, "error"), "data") ? json_dump(a, json_get(json_get(j, "error"), "data"), false) : STR_NONE;
 		err = ERR_STATE;
 	} else {
 		snprintf(why, cap, "the server's answer is not JSON-RPC");
@@ -219,7 +263,8 @@ static enum err take_result(struct arena *a, struct str text, struct str *result
 	return err;
 }
 
-enum err rpc_call(const char *path, const char *method, struct str params, struct arena *a, struct str *result, char *why, size_t cap)
+enum err rpc_call_within(const char *path, unsigned seconds, const char *method, struct str params, struct arena *a, struct str *result,
+			 char *why, size_t cap)
 {
 	struct json_out o = json_into(a);
 	char           *text = NULL;
@@ -233,7 +278,8 @@ enum err rpc_call(const char *path, const char *method, struct str params, struc
 	if (params.len)
 		json_put_json(&o, "params", params);
 	json_close_object(&o);
-	err = reach(path, &fd, why, cap);
+	*result = STR_NONE;
+	err = reach(path, seconds, &fd, why, cap);
 	if (!err)
 		err = send_all(fd, line_of(&o), why, cap);
 	if (!err)
@@ -244,4 +290,9 @@ enum err rpc_call(const char *path, const char *method, struct str params, struc
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+enum err rpc_call(const char *path, const char *method, struct str params, struct arena *a, struct str *result, char *why, size_t cap)
+{
+	return rpc_call_within(path, WAIT_S, method, params, a, result, why, cap);
 }

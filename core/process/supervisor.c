@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "process/adopt.h"
 #include "process/process.h"
 #include "script/script.h"
 #include "shm/shm.h"
@@ -42,6 +43,11 @@ unsigned process_writer_slot(const struct process_plan *p)
 unsigned process_slots(const struct process_plan *p)
 {
 	return p->workers + 1 + p->writer + (p->control != NULL);
+}
+
+unsigned process_control_slot(const struct process_plan *p)
+{
+	return p->control ? p->workers + 1 + p->writer : 0;
 }
 
 static bool is_writer(unsigned slot)
@@ -201,6 +207,7 @@ static bool rebuild(void)
 
 	log_error(NULL, "shared memory may be damaged: ending all processes and building it anew");
 	kill_all();
+	adopt_catch_up();
 	shm_destroy();
 	if (sup.plan->build_shared(why, sizeof(why))) {
 		log_error(NULL, "shared memory cannot be rebuilt: %s", why);
@@ -235,6 +242,7 @@ static int fork_due(void)
 {
 	uint64_t now = clock_ms(), wait = 1000;
 
+	adopt_catch_up();
 	for (unsigned s = 1; s < sup.slots; s++) {
 		struct child *c = &sup.child[s];
 
@@ -270,7 +278,7 @@ static void stop_gently(bool *writer_told)
 /* Gently: transactions under way get a few seconds; a second signal ends it at once. */
 static void stop(void)
 {
-	uint64_t until = clock_ms() + sup.plan->stop_ms + STOP_GRACE_MS;
+	uint64_t until = clock_ms() + settings.stop_timeout_ms + STOP_GRACE_MS;
 	bool     writer_told = false;
 	int      status, sig;
 	unsigned slot;
@@ -291,6 +299,17 @@ static void stop(void)
 	log_info(NULL, "stopped");
 }
 
+/* The control process leads reloads: it alone need not take calls meanwhile. */
+static void pass_hup(void)
+{
+	unsigned slot = process_control_slot(sup.plan);
+
+	if (slot && sup.child[slot].pid)
+		signal_one(slot, SIGHUP);
+	else
+		log_warn(NULL, "SIGHUP: nothing is reloaded without a control process: add the setting `control`, and restart");
+}
+
 int supervisor_run(const struct process_plan *p)
 {
 	int sig;
@@ -301,12 +320,15 @@ int supervisor_run(const struct process_plan *p)
 	sigaddset(&sup.signals, SIGTERM);
 	sigaddset(&sup.signals, SIGINT);
 	sigaddset(&sup.signals, SIGCHLD);
+	sigaddset(&sup.signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &sup.signals, NULL);	/* inherited: children read theirs from a descriptor */
 	signal(SIGPIPE, SIG_IGN);
 	crash_handlers();
 	clock_tick();
 	do {
 		sig = wait_signal(fork_due());
+		if (sig == SIGHUP)
+			pass_hup();
 		if (!reap())
 			return 1;
 	} while (sig != SIGTERM && sig != SIGINT);

@@ -9,8 +9,10 @@
 #include "module/module.h"
 #include "net/dns.h"
 #include "net/trail.h"
+#include "process/adopt.h"
 #include "process/control.h"
 #include "process/process.h"
+#include "process/reload.h"
 #include "script/script.h"
 
 enum { LOOK_MS = 50 };	/* how often a gentle stop looks whether the open transactions have ended */
@@ -19,7 +21,7 @@ static struct {
 	struct loop   *loop;
 	pid_t          supervisor;
 	struct loop_fd signals;
-	void         (*stop)(void);
+	void         (*stop)(void), (*hup)(void);	/* hup NULL: it means nothing here */
 	struct timer   stopping;
 	uint64_t       until_ms;
 } child;
@@ -31,9 +33,14 @@ static void on_signal(struct loop_fd *f, uint32_t events)
 	struct signalfd_siginfo info;
 
 	(void)events;
-	while (read(f->fd, &info, sizeof(info)) == sizeof(info))
-		if (info.ssi_signo == SIGTERM && ((pid_t)info.ssi_pid == child.supervisor || getppid() != child.supervisor))
+	while (read(f->fd, &info, sizeof(info)) == sizeof(info)) {
+		bool ours = (pid_t)info.ssi_pid == child.supervisor || getppid() != child.supervisor;
+
+		if (info.ssi_signo == SIGTERM && ours)
 			child.stop();
+		else if (info.ssi_signo == SIGHUP && ours && child.hup)
+			child.hup();
+	}
 }
 
 static struct loop *child_loop(void (*stop)(void))
@@ -43,6 +50,7 @@ static struct loop *child_loop(void (*stop)(void))
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	child.stop = stop;
 	child.supervisor = getppid();
 	child.loop = loop_new();
@@ -82,10 +90,13 @@ static int failed(const char *what, const char *why)
 
 static int worker_parts(unsigned slot, struct loop *l)
 {
-	struct dns_config dns = { .servers = settings.dns_servers.len ? settings.dns_servers.p : NULL, .timeout_ms = settings.dns_timeout_ms,
-				  .tries = (uint32_t)settings.dns_tries };
 	char              why[256] = "";
+	struct dns_config dns;
 
+	if (adopt_start(l, why, sizeof(why)))
+		return failed("the program", why);
+	dns = (struct dns_config){ .servers = settings.dns_servers.len ? settings.dns_servers.p : NULL, .timeout_ms = settings.dns_timeout_ms,
+				  .tries = (uint32_t)settings.dns_tries };
 	if (dns_start(l, &dns))
 		return failed("name resolution", "check the setting `dns_servers`");
 	if (db_configured() && db_worker_start(l))
@@ -112,18 +123,23 @@ int worker_run(unsigned slot)
 	modules_stop();
 	db_worker_stop();
 	dns_stop();
+	adopt_stop();
 	loop_free(l);
 	return 0;
 }
 
 int writer_run(void)
 {
+	char         why[256] = "";
 	struct loop *l = child_loop(stop_now);
 
 	if (!l || db_writer_start(l))
 		return failed("writer", strerror(errno));
+	if (adopt_start(l, why, sizeof(why)))
+		return failed("the program", why);
 	loop_run(l);
 	db_writer_stop();
+	adopt_stop();
 	loop_free(l);
 	return 0;
 }
@@ -133,10 +149,12 @@ int control_run(const struct process_plan *p)
 	char         why[256] = "";
 	struct loop *l = child_loop(stop_now);
 
-	if (!l || control_start(l, p->control, why, sizeof(why)))
+	if (!l || reload_start(l, why, sizeof(why)) || control_start(l, p->control, why, sizeof(why)))
 		return failed("control", why);
+	child.hup = control_reload;
 	loop_run(l);
 	control_stop();
+	reload_stop();
 	loop_free(l);
 	return 0;
 }

@@ -188,5 +188,7 @@ enum err script_bind(struct script *s, char *why, size_t cap)
 {
 	enum err err = counters_make(s->program, why, cap);
 
+	if (!err && s == script_now())
+		counters_show(s->program);
 	return err ? err : sht_bind(s->program, why, cap);
 }

@@ -40,6 +40,12 @@ struct script *script_now(void)
 	return now.script;
 }
 
+struct script *script_keep(struct script *s)
+{
+	s->refs++;
+	return s;
+}
+
 void script_gone(struct script *s)
 {
 	struct script **at = &now.used;

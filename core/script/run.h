@@ -40,7 +40,6 @@ struct run {
 	uint32_t           line;	/* traced: the last line in the trail (run_trail.c) */
 };
 
-struct script *script_now(void);	/* what new runs take; NULL: nothing yet */
 /* A run that starts with that route. NULL: no memory. Takes no reference until it is there. */
 MUST_CHECK struct run *run_new(struct request *r, struct script *s, const struct route *route);
 /* From its present instruction until it ends or is parked; takes care of what follows then. */

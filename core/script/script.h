@@ -36,6 +36,8 @@ MUST_CHECK struct str script_refused(struct script *s, const char *why, const st
 MUST_CHECK enum err script_bind(struct script *s, char *why, size_t cap);
 /* New runs take it from here on; takes over the caller's reference. Before modules_start() it need not be bound: that does it. */
 void script_use(struct script *s);
+struct script *script_now(void);	/* NULL: nothing yet */
+struct script *script_keep(struct script *s);	/* one more reference, owed script_free() */
 /* Programs follow each other in epochs: the oldest of a program that some run of this process still uses; and somebody who wants to know
  * when that may have changed. */
 void script_set_epoch(struct script *s, uint32_t epoch);

@@ -186,9 +186,9 @@ enum err sht_bind(struct program *p, char *why, size_t cap)
 	return ERR_NOMEM;
 }
 
-void sht_mark(const struct program *p, uint32_t epoch)
+void sht_mark(const struct script *s, uint32_t epoch)
 {
-	for (const struct table *decl = p->tables; decl; decl = decl->next) {
+	for (const struct table *decl = s ? s->program->tables : NULL; decl; decl = decl->next) {
 		struct held *h = held_find(decl);
 
 		if (h)

@@ -7,6 +7,7 @@
 #include "module/module.h"
 
 struct program;
+struct script;
 struct sht_kept;	/* lifetime of its program */
 
 enum { SHT_MOST_KEY = 1024, SHT_MOST_VALUE = 4096 };	/* bytes */
@@ -16,7 +17,7 @@ MUST_CHECK enum err sht_start(char *why, size_t cap);
 /* Find the tables of that program, make those that are not there yet. In each process, before the program is used in it. */
 MUST_CHECK enum err sht_bind(struct program *p, char *why, size_t cap);
 /* That program is used, or may be gone back to, in that epoch (process/adopt.h). */
-void sht_mark(const struct program *p, uint32_t epoch);
+void sht_mark(const struct script *s, uint32_t epoch);	/* NULL is fine */
 /* Free the tables that were not marked in that epoch or since: no program that has one may run any more, or be about to. */
 void sht_sweep(uint32_t epoch);
 struct sht_kept *sht_of(const struct program *p, unsigned index);

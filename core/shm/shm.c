@@ -56,17 +56,24 @@ unsigned shm_life(void)
 	return shm_here.region ? boot.lives : 0;
 }
 
-void shm_destroy(void)
+void shm_leave(void)
 {
 	struct shm_here was = shm_here;
 
 	if (!was.region)
 		return;
-	counter_region_goes();
 	lock_depth_at(NULL);
 	slab_poison_off();	/* the next mapping may get the same addresses */
 	shm_here = (struct shm_here){ 0 };
 	munmap(was.region, was.mapped_bytes);
+}
+
+void shm_destroy(void)
+{
+	if (!shm_here.region)
+		return;
+	counter_region_goes();
+	shm_leave();
 }
 
 /* The lowest run of `count` blocks that were given back; -1: none. */

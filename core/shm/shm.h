@@ -14,6 +14,8 @@ typedef uint8_t shm_owner;	/* a small number; not a struct, so the house rule on
  * shared memory: after shm_destroy() again (rebuild, tests). `procs` is how many process slots there are, the supervisor's included. */
 MUST_CHECK enum err shm_create(size_t limit_bytes, unsigned procs);
 void shm_destroy(void);
+/* A child that has nothing to do with it: unmapped in this process alone, which then is as before shm_create(). */
+void shm_leave(void);
 /* Which life of shared memory this is, 1 for the first; 0 when there is none. What points into the region from private memory
  * is worth nothing in another life. */
 unsigned shm_life(void);
