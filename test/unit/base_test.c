@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/keep.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -200,4 +201,17 @@ TEST(log_lines_cannot_be_forged_by_a_peer)
 	log_warn(&c, "user=" STR_FMT, STR_ARG(STR("x\r\nfake")));
 	log_redirect(NULL);
 	CHECK(strstr(log_line, "user=x\\x0d\\x0afake call_id=a\\x0ab\n"));
+}
+
+TEST(a_text_is_kept_once)
+{
+	char       room[] = "one";
+	struct str one = text_keep(str_n(room, 3)), more;
+
+	room[0] = 'x';
+	CHECK_STR(one, "one");
+	CHECK(one.p[3] == '\0');
+	CHECK(text_keep(STR("one")).p == one.p && text_keep(STR("two")).p != one.p);
+	more = text_keep(STR_NONE);
+	CHECK(more.p && more.p == text_keep(STR("")).p);
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "module/module.h"
 #include "script/run.h"
+#include "script/sht.h"
 #include "script/sim.h"
 #include "shm/shm.h"
 
@@ -657,6 +658,91 @@ TEST(a_reload_lets_old_runs_finish_on_the_old_program)
 	request_send("MESSAGE", "sip:bob@example.org", "two");
 	CHECK_STR(first_line(await("SIP/2.0 ")), "SIP/2.0 200 new");
 	CHECK_STR(first_line(await("SIP/2.0 ")), "SIP/2.0 200 old");
+	stop();
+}
+
+static uint64_t owned(const char *owner)
+{
+	struct shm_usage rows[64];
+	size_t           n = shm_usage(rows, COUNT_OF(rows));
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(rows[i].owner, owner))
+			return rows[i].objects;
+	return 0;
+}
+
+/* The other program, as a reload takes it. */
+static void reload(const char *text)
+{
+	char           why[256];
+	struct script *next = script_load_text(STR("next.cfg"), str_of(text), NULL, &world.arena, &world.report);
+
+	CHECK(next && !script_apply(next, why, sizeof(why)) && !script_bind(next, why, sizeof(why)));
+	script_use(next);
+}
+
+static const char *said(const char *id)
+{
+	static char room[128];
+
+	request_send("MESSAGE", "sip:bob@example.org", id);
+	CHECK(str_cstr(str_from(first_line(await("SIP/2.0 ")), 8), room, sizeof(room)));
+	return room;
+}
+
+TEST(tables_outlive_a_reload_by_name_and_types)
+{
+	serve("table t { key: string; value: int; } table u { key: int; } request_route { $sht(t => \"k\").add(1); $sht(u => 1) = \"u\"; send_reply(200, \"$sht(t => \"k\")\"); }");
+	CHECK_STR(str_of(said("a")), "200 1");
+	reload("table v { key: ip; } table t { key: string; value: int; max: 7; } request_route { $sht(t => \"k\").add(1); send_reply(200, \"$sht(t => \"k\")\"); }");
+	CHECK_STR(str_of(said("b")), "200 2");
+	reload("table t { key: string; value: string; } table u { key: int; } request_route { send_reply(200, \"$($sht(t => \"k\") ?? \"none\") $sht(u => 1)\"); }");
+	CHECK_STR(str_of(said("c")), "200 none u");
+	stop();
+}
+
+TEST(a_removed_table_goes_when_no_run_can_see_it)
+{
+	uint64_t     before;
+	struct script *first;
+
+	serve("table t { key: int; } request_route { $sht(t => 1) = \"t\"; let x = later(\"old\"); send_reply(200, \"$(x) $sht(t => 1)\"); }");
+	before = owned("script.tables");
+	script_set_epoch(script_now(), 1);
+	sht_mark(script_now(), 1);
+	request_send("MESSAGE", "sip:bob@example.org", "one");
+	first = script_keep(script_now());
+	reload("request_route { send_reply(200, \"new\"); }");
+	script_set_epoch(script_now(), 2);
+	sht_sweep(script_oldest());
+	CHECK_STR(first_line(await("SIP/2.0 ")), "SIP/2.0 200 old t");
+	CHECK_INT(script_oldest(), 1);		/* it may be gone back to */
+	script_free(first);
+	CHECK_INT(script_oldest(), 2);
+	sht_sweep(script_oldest());
+	CHECK(owned("script.tables") < before);
+	stop();
+}
+
+TEST(an_image_makes_the_same_program_without_the_files)
+{
+	struct str     image, none;
+	struct script *copy;
+
+	serve("request_route { send_reply(200, \"here\"); }");
+	image = script_image(script_now(), &world.arena);
+	CHECK_STR(image_main(image), "test.cfg");
+	copy = script_load_image(image, NULL, &world.arena, &world.report);
+	CHECK(copy);
+	CHECK(str_eq(script_image(copy, &world.arena), image));
+	script_use(copy);
+	CHECK_STR(str_of(said("a")), "200 here");
+	for (size_t cut = 0; cut < image.len; cut++) {
+		none = str_to(image, cut);
+		copy = script_load_image(none.len ? none : STR(""), NULL, &world.arena, &world.report);
+		CHECK(!copy);
+	}
 	stop();
 }
 

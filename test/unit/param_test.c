@@ -107,3 +107,31 @@ TEST(texts_lose_their_quotes_and_escapes)
 	CHECK(!module_param_set(param("algorithms"), STR("MD5"), true, why, sizeof(why)));
 	CHECK_INT(cfg.algorithms, 1);
 }
+
+TEST(what_a_parameter_is_can_be_written_back)
+{
+	static const struct { const char *param, *text, *want; } rows[] = {
+		{ "durable", "yes", "on" }, { "count", "55", "55" }, { "expires", "90m", "1h30m" }, { "ring_time", "1500ms", "1s500ms" },
+		{ "bytes", "1024kB", "1MB" }, { "realm", "'x'", "\"x\"" }, { "ring", "\"q\"", "q" }, { "algorithms", "[MD5,SHA-256]", "[MD5, SHA-256]" },
+	};
+
+	for (size_t r = 0; r < COUNT_OF(rows); r++) {
+		char       why[200], room[64];
+		struct buf b = buf_on(room, sizeof(room));
+
+		CHECK(!module_param_set(param(rows[r].param), str_of(rows[r].text), true, why, sizeof(why)));
+		module_param_write(param(rows[r].param), &b);
+		CHECK_STR(buf_str(&b), rows[r].want);
+	}
+}
+
+TEST(another_program_finds_nothing_of_the_one_before)
+{
+	char why[200];
+
+	CHECK(!module_param_set(param("realm"), STR("\"x\""), true, why, sizeof(why)));
+	CHECK(!module_param_set(param("count"), STR("55"), true, why, sizeof(why)));
+	module_reset(&mod);
+	CHECK(!cfg.realm.len);
+	CHECK_INT(cfg.count, 10);
+}

@@ -408,3 +408,58 @@ TEST(counters_are_summed_over_processes_and_outlive_the_region)
 	CHECK(counter_at(requests.id - 1) == &requests);
 	CHECK(counter_at(10000) == NULL);
 }
+
+static void count_named(const char *name, int64_t n)
+{
+	struct counter *c = calloc(1, sizeof(*c));
+
+	c->name = name;
+	CHECK(counter_register_named(c));
+	counter_add(c, n);
+	free(c);
+}
+
+static void count_new_in_child(void)
+{
+	count_named("test.first to be named", 1);
+	count_named("test.second", 10);
+}
+
+static void count_other_way_in_child(void)
+{
+	count_named("test.second", 100);
+	count_named("test.first to be named", 1000);
+}
+
+TEST(a_counter_that_is_named_after_the_fork_is_the_same_for_all_and_outlives_the_region)
+{
+	struct counter first = { .name = "test.first to be named" }, second = { .name = "test.second" };
+
+	shm_destroy();
+	up(MB, 3);
+	in_child(1, count_new_in_child);
+	in_child(2, count_other_way_in_child);
+	CHECK(counter_register_named(&first));
+	CHECK_INT(counter_read(&first), 1001);
+	shm_destroy();
+	up(MB, 3);
+	CHECK(counter_register_named(&second));
+	CHECK_INT(counter_read(&second), 110);
+	CHECK_INT(counter_read(&first), 1001);
+}
+
+TEST(a_counter_is_listed_as_long_as_it_is_shown)
+{
+	struct counter c = { .name = "test.shown" };
+	bool           seen = false;
+
+	shm_destroy();
+	CHECK(counter_register_named(&c));
+	counter_show(&c, true);
+	for (size_t i = 0; counter_at(i); i++)
+		seen |= counter_at(i) == &c;
+	CHECK(seen);
+	counter_show(&c, false);
+	for (size_t i = 0; counter_at(i); i++)
+		CHECK(counter_at(i) != &c);
+}
