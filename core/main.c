@@ -273,9 +273,25 @@ static void raise_limits(void)
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
-static int serve(struct script *s, const struct options *o, const struct script_options *so)
+/* https://no-color.org: any value that is not empty. */
+static bool colours_wanted(void)
 {
-	char why[WHY_BYTES] = "";
+	const char *no = getenv("NO_COLOR");
+
+	return isatty(STDERR_FILENO) && !(no && *no);
+}
+
+static struct script_options script_options_of(const struct options *o)
+{
+	return (struct script_options){
+		.defines = o->define, .define_count = o->defines, .strict = o->strict, .json = o->json, .colour = colours_wanted(),
+	};
+}
+
+static int serve(struct script *s, const struct options *o)
+{
+	struct script_options so = script_options_of(o);
+	char                  why[WHY_BYTES] = "";
 
 	control_boot();
 	log_set_role("supervisor");
@@ -296,7 +312,7 @@ static int serve(struct script *s, const struct options *o, const struct script_
 		return cannot(why);
 	if (secret_set(settings.secret, why, sizeof(why)))
 		return cannot(why);
-	if (versions_boot(o->file, so, s, why, sizeof(why)))
+	if (versions_boot(o->file, &so, s, why, sizeof(why)))
 		return cannot(why);
 	script_use(s);
 	if ((server.plan.control && control_check(server.plan.control, why, sizeof(why))) || build_shared(why, sizeof(why)))
@@ -308,20 +324,10 @@ static int serve(struct script *s, const struct options *o, const struct script_
 	return supervisor_run(&server.plan);
 }
 
-/* https://no-color.org: any value that is not empty. */
-static bool colours_wanted(void)
-{
-	const char *no = getenv("NO_COLOR");
-
-	return isatty(STDERR_FILENO) && !(no && *no);
-}
-
 /* NULL: it has errors. What there is to say about the file has been said. */
 static struct script *load(const struct options *o)
 {
-	struct script_options so = {
-		.defines = o->define, .define_count = o->defines, .strict = o->strict, .json = o->json, .colour = colours_wanted(),
-	};
+	struct script_options so = script_options_of(o);
 	char                  why[WHY_BYTES] = "";
 	struct str            report = STR_NONE;
 	struct script        *s = script_load(o->file, &so, &server.arena, &report);
@@ -391,5 +397,5 @@ int main(int argc, char **argv)
 	server.script = load(&o);
 	if (!server.script)
 		return EXIT_BAD_SCRIPT;
-	return o.check ? 0 : serve(server.script, &o, &so);
+	return o.check ? 0 : serve(server.script, &o);
 }

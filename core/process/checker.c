@@ -41,39 +41,28 @@ static void put_version(struct json_out *o, const struct script *s, const struct
 	json_put_text(o, "digest", str_of(v.digest));
 }
 
-/* True: it could be taken. */
-static bool put_changes(struct json_out *o, const struct change_base *base, struct script *s)
-{
-	char   why[300] = "";
-	size_t refused;
-
-	if (script_apply(s, why, sizeof(why))) {
-		json_open_list(o, "refused");
-		json_put_text(o, NULL, str_of(why));
-		json_close_list(o);
-		return false;
-	}
-	refused = change_write(base, s, o);
-	return !refused;
-}
-
 static struct str check(struct arena *a, const struct version *v, bool colour)
 {
-	struct str            report, diagnostics = STR_NONE;
+	struct str            report = STR("no memory\n"), diagnostics = STR_NONE;
 	struct script_options so = versions_options();
 	struct json_out       o = json_into(a);
 	struct change_base   *base = change_begin(a);
 	struct script        *s = NULL;
+	char                  why[300] = "";
+	bool                  good;
 
 	so.colour = colour;
 	so.diagnostics = &diagnostics;
 	if (base)
 		s = v ? version_check(v, &so, a, &report) : script_load(versions_file(), &so, a, &report);
+	good = s && !script_apply(s, why, sizeof(why));
+	if (s && !good)
+		report = script_refused(s, why, &so, a);
 	json_open_object(&o, NULL);
-	json_put_bool(&o, "good", s != NULL);
-	json_put_text(&o, "report", base ? report : STR("no memory\n"));
+	json_put_bool(&o, "good", good);
+	json_put_text(&o, "report", report);
 	json_put_json(&o, "diagnostics", diagnostics.len ? diagnostics : STR("[]"));
-	if (s && put_changes(&o, base, s))
+	if (good && !change_write(base, s, &o))
 		put_version(&o, s, v);
 	json_close_object(&o);
 	return json_done(&o);

@@ -127,7 +127,7 @@ const char *versions_file(void)
 
 struct script_options versions_options(void)
 {
-	return (struct script_options){ .defines = all.options.defines, .define_count = all.options.define_count };
+	return (struct script_options){ .defines = all.options.defines, .define_count = all.options.define_count, .strict = all.options.strict };
 }
 
 /* malloc'ed; .p NULL: it is not there. */

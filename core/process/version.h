@@ -22,7 +22,7 @@ MUST_CHECK enum err versions_boot(const char *file, const struct script_options 
 /* Any process, any time. */
 struct versions versions_get(void);
 const char *versions_file(void);
-/* The options of the start; colour and diagnostics as they shall be. */
+/* The options of the start; how it is reported is up to the caller. */
 struct script_options versions_options(void);
 /* The program of a version, compiled in this process. NULL: no memory. Logs nothing: may be called in a thread. */
 MUST_CHECK struct script *version_load(const struct version *v);

@@ -80,6 +80,8 @@ static struct str report_of(struct script *s, const struct script_options *o, st
 
 	if (o && o->strict)
 		diags_strict(d);
+	if (o && o->diagnostics)
+		*o->diagnostics = diags_json(&s->program->diags, a);
 	return o && o->json ? diags_json(d, a) : diags_text(d, a, o && o->colour);
 }
 
@@ -89,8 +91,6 @@ static struct script *finish(struct script *s, bool parsed, const struct script_
 	bool             good = build(s, &env, parsed);
 
 	*report = report_of(s, o, a);
-	if (o && o->diagnostics)
-		*o->diagnostics = diags_json(&s->program->diags, a);
 	if (good && !diags_failed(&s->program->diags))
 		return s;
 	script_unref(s);
