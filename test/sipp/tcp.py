@@ -1,9 +1,11 @@
 """Connections seen closely (RFC 3261 18, RFC 5626 3.5.1, RFC 5923)."""
 import os
 import signal
+import socket
 import time
 
 import sip
+from badinput import counters
 from calls import phone, uri
 from sipario import DOMAIN, SHARED, Server, password
 from suite import Skip, test
@@ -20,6 +22,12 @@ def tcp_phone(b, s, user, **kw):
     return b.keep(sip.TcpPhone(s.address, user, DOMAIN, **kw))
 
 
+def families(name):
+    def note(fn):
+        for host in ("127.0.0.1", "::1"):
+            test(f"{name} [{'IPv6' if ':' in host else 'IPv4'}]")(lambda b, h=host: fn(b, h))
+        return fn
+    return note
 
 
 @test("TCP: a phone is called over the connection that it registered on")
@@ -37,9 +45,9 @@ def _(b):
         bob.wait("ACK")
 
 
-@test("TCP: the registered connection is lost: the Contact is connected to")
-def _(b):
-    s = Server(b)
+@families("TCP: the registered connection is lost: the Contact is connected to")
+def _(b, host):
+    s = Server(b, host=host)
     alice, bob = phone(b, s, "alice"), tcp_phone(b, s, "bob")
     bob.registered()
     bob.drop()
@@ -60,9 +68,9 @@ def _(b):
     assert time.monotonic() - began < 3
 
 
-@test("TCP: nothing is sent twice, neither requests nor answers")
-def _(b):
-    s = Server(b)
+@families("TCP: nothing is sent twice, neither requests nor answers")
+def _(b, host):
+    s = Server(b, host=host)
     alice, bob = tcp_phone(b, s, "alice"), tcp_phone(b, s, "bob")
     bob.registered()
     rq = alice.invite(uri("bob"))
@@ -74,9 +82,9 @@ def _(b):
     bob.nothing("INVITE", 0.1)
 
 
-@test("TCP: an answer outlives the connection of its request")
-def _(b):
-    s = Server(b)
+@families("TCP: an answer outlives the connection of its request")
+def _(b, host):
+    s = Server(b, host=host)
     alice, bob = tcp_phone(b, s, "alice"), phone(b, s, "bob")
     bob.registered()
     rq = alice.invite(uri("bob"))
@@ -88,9 +96,9 @@ def _(b):
     assert alice.wait(486).source in alice.streams      # RFC 3261 18.2.2: to the port of its Via
 
 
-@test("TCP: who forwards without state answers over the connection of the request")
-def _(b):
-    s = Server(b, script=FORWARD, tcp=True, database=False)
+@families("TCP: who forwards without state answers over the connection of the request")
+def _(b, host):
+    s = Server(b, host=host, script=FORWARD, tcp=True, database=False)
     alice, bob = tcp_phone(b, s, "alice", password=None), phone(b, s, "bob")
     for _ in range(8):
         rq = alice.start("MESSAGE", bob.contact)
@@ -142,3 +150,35 @@ def _(b):
         p.connect()
     for p in phones:
         p.registered()
+
+
+@families("TCP: limits of a source and of idleness, each with its counter")
+def _(b, host):
+    s = Server(b, host=host, settings="tcp_max_per_source 3;\ntcp_idle 3s;\ntcp_message_timeout 2s;\n")
+    phones = [tcp_phone(b, s, "alice", password=None) for _ in range(3)]
+    for p in phones[:2]:
+        assert p.finish(p.start("OPTIONS", f"sip:{DOMAIN}")).status == 200
+    refused = tcp_phone(b, s, "alice")
+    assert refused.closed(), "the fourth was taken"
+    assert all(p.closed(8) for p in phones), "idle or silent, and still open"
+    count = counters(s)
+    assert (count["net.tcp.refused_source"], count["net.tcp.closed_idle"], count["net.tcp.closed_silent"]) == (1, 2, 1), count
+
+
+@families("TCP: a PROXY header, version 1 or 2, names the client; without one the connection is closed")
+def _(b, host):
+    v6 = ":" in host
+    s = Server(b, host=host, settings=f'proxy_protocol_from "{"::1/128" if v6 else "127.0.0.0/8"}";\n')
+    client = "2001:db8::77" if v6 else "127.0.0.77"
+    packed = lambda a: socket.inet_pton(socket.AF_INET6 if v6 else socket.AF_INET, a)
+    body = packed(client) + packed(host) + (4000).to_bytes(2, "big") + s.port.to_bytes(2, "big")
+    one = f"PROXY TCP{6 if v6 else 4} {client} {host} 4000 {s.port}\r\n".encode()
+    two = b"\r\n\r\n\0\r\nQUIT\n" + bytes([0x21, 0x21 if v6 else 0x11]) + len(body).to_bytes(2, "big") + body
+    for header in (one, two):
+        p = tcp_phone(b, s, "alice", password=None)
+        p.send(header)
+        m = p.finish(p.start("OPTIONS", f"sip:{DOMAIN}"))
+        assert m.status == 200 and f"received={client}" in m.get("Via"), m.headers
+    p = tcp_phone(b, s, "alice", password=None)
+    p.start("OPTIONS", f"sip:{DOMAIN}")
+    assert p.closed() and counters(s)["net.tcp.closed_proxy_header"] == 1
