@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -85,6 +86,7 @@ class Server:
         n = len(bench.things)
         self.db, self.control, self.log, self.file = (bench.path(f"{n}.{x}") for x in ("db", "sock", "log", "cfg"))
         self.proc, self.expect_complaint = None, False
+        self.controlled = script is None or "@CONTROL@" in script
         if database:
             Template.copy(self.db)
         text = script if script is not None else f'include "{TOP}/etc/sipario.cfg";\n'
@@ -109,9 +111,14 @@ class Server:
             while time.monotonic() < end:
                 assert self.proc.poll() is None, f"the server ended with {self.proc.returncode} at start"
                 p.start("OPTIONS", f"sip:{self.here}")
-                if p.find("2xx", 0.05):
+                if p.find("2xx", 0.05) and (not self.controlled or self.control_answers()):
                     return
         raise AssertionError(f"the server did not answer OPTIONS within {ready} s")
+
+    def control_answers(self):
+        """Its process is begun beside the workers, and may be later than they."""
+        with socket.socket(socket.AF_UNIX) as c:
+            return c.connect_ex(self.control) == 0
 
     def children(self):
         return children(self.proc.pid)
