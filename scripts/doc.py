@@ -94,6 +94,11 @@ def cell(s):
     return str(s).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
+def sentence(s):
+    s = s.replace("<", "&lt;")
+    return s[0].upper() + s[1:] + ("" if s[-1] in "?!." else ".")
+
+
 def code(s):
     return "`" + str(s).replace("|", "\\|") + "`" if s else ""
 
@@ -113,7 +118,7 @@ def md_functions(funcs):
     out = ""
     for f in funcs:
         where = "any route" if f["routes"] == "any" else f["routes"] + " routes"
-        out += f"**`{f['function']}`**  \n{cell(f['help'])}. *{where}{'; may wait' if f['waits'] else ''}*\n\n"
+        out += f"**`{f['function']}`**  \n{sentence(f['help'])} *{where}{'; may wait' if f['waits'] else ''}*\n\n"
     return out
 
 

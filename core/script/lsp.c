@@ -17,7 +17,7 @@ static struct str read_message(FILE *in, struct arena *a)
 {
 	char   line[256];
 	size_t len = 0;
-	char  *p;
+	char  *body;
 
 	while (fgets(line, sizeof(line), in) && line[0] != '\r' && line[0] != '\n') {
 		struct str rest = str_of(line), name = str_take_until(&rest, ':');
@@ -26,8 +26,8 @@ static struct str read_message(FILE *in, struct arena *a)
 		if (str_ieq(name, STR("Content-Length")) && str_u64(str_trim(rest), &n) && n <= MOST_MESSAGE)
 			len = n;
 	}
-	p = len ? arena_alloc(a, len) : NULL;
-	return p && fread(p, 1, len, in) == len ? str_n(p, len) : STR_NONE;
+	body = len ? arena_alloc(a, len) : NULL;
+	return body && fread(body, 1, len, in) == len ? str_n(body, len) : STR_NONE;
 }
 
 static void send_message(FILE *out, const struct json_out *o)

@@ -61,16 +61,16 @@ static struct test_party *sender(struct bench *b, const struct test_step *s)
 {
 	const struct test_attr *source = test_attr(s, "source");
 	enum transport          over = transport_of(attr_text(b, s, "over", STR("udp")));
-	struct test_party      *p;
+	struct test_party      *party;
 	struct addr             addr;
 
 	if (source)
-		p = address_of(b, source->value, &addr) ? party_at(b, &addr, over) : NULL;
+		party = address_of(b, source->value, &addr) ? party_at(b, &addr, over) : NULL;
 	else
-		p = party_named(b, attr_text(b, s, "by", STR(TEST_PARTY)));
-	if (p && test_attr(s, "over"))
-		p->over = over;
-	return p;
+		party = party_named(b, attr_text(b, s, "by", STR(TEST_PARTY)));
+	if (party && test_attr(s, "over"))
+		party->over = over;
+	return party;
 }
 
 static struct str contact_uri(struct bench *b, const struct test_party *p)
