@@ -1,15 +1,11 @@
 #include "base/hash.h"
 
-struct sip_state {
-	uint64_t a, b, c, d;
-};
-
 static uint64_t rotl(uint64_t x, int n)
 {
 	return x << n | x >> (64 - n);
 }
 
-static inline void sip_round(struct sip_state *s)
+static inline void sip_round(struct hash_state *s)
 {
 	s->a += s->b;
 	s->c += s->d;
@@ -23,14 +19,14 @@ static inline void sip_round(struct sip_state *s)
 	s->c = rotl(s->c, 32);
 }
 
-static void sip_word(struct sip_state *s, uint64_t w)
+static inline void sip_word(struct hash_state *s, uint64_t w)
 {
 	s->d ^= w;
 	sip_round(s);
 	s->a ^= w;
 }
 
-static inline void sip_word_twice(struct sip_state *s, uint64_t w)
+static inline void sip_word_twice(struct hash_state *s, uint64_t w)
 {
 	s->d ^= w;
 	sip_round(s);
@@ -38,21 +34,21 @@ static inline void sip_word_twice(struct sip_state *s, uint64_t w)
 	s->a ^= w;
 }
 
-static struct sip_state sip_open(const struct hash_key *key, uint64_t seed)
+void hash_begin(struct hash_state *h, const struct hash_key *key)
 {
-	uint64_t k0 = key->k[0] ^ seed, k1 = key->k[1];
+	uint64_t k0 = key->k[0], k1 = key->k[1];
 
-	return (struct sip_state){ .a = k0 ^ 0x736f6d6570736575ULL, .b = k1 ^ 0x646f72616e646f6dULL,
-				   .c = k0 ^ 0x6c7967656e657261ULL, .d = k1 ^ 0x7465646279746573ULL };
+	*h = (struct hash_state){ .a = k0 ^ 0x736f6d6570736575ULL, .b = k1 ^ 0x646f72616e646f6dULL,
+				  .c = k0 ^ 0x6c7967656e657261ULL, .d = k1 ^ 0x7465646279746573ULL };
 }
 
-static uint64_t sip_close(struct sip_state *s)
+uint64_t hash_end(struct hash_state *h)
 {
-	s->c ^= 0xff;
-	sip_round(s);
-	sip_round(s);
-	sip_round(s);
-	return s->a ^ s->b ^ s->c ^ s->d;
+	h->c ^= 0xff;
+	sip_round(h);
+	sip_round(h);
+	sip_round(h);
+	return h->a ^ h->b ^ h->c ^ h->d;
 }
 
 /* Eight bytes at a time: every byte with bit 6 set and 5 clear whose value is A-Z gets bit 5. */
@@ -66,10 +62,11 @@ static uint64_t word_lower(uint64_t w)
 	return w | ((from_a & ~above_z & ~w & high) >> 2);
 }
 
-static uint64_t hash_seeded(const struct hash_key *key, uint64_t seed, struct str s, bool lower)
+/* On a copy, which lives in registers. */
+static inline __attribute__((always_inline)) void add(struct hash_state *h, struct str s, bool lower)
 {
-	struct sip_state st = sip_open(key, seed);
-	uint64_t         w, last = (uint64_t)s.len << 56;
+	struct hash_state st = *h;
+	uint64_t          w, last = (uint64_t)s.len << 56;
 
 	for (; s.len >= 8; s = str_n(s.p + 8, s.len - 8)) {
 		memcpy(&w, s.p, 8);
@@ -79,25 +76,33 @@ static uint64_t hash_seeded(const struct hash_key *key, uint64_t seed, struct st
 	if (s.len)
 		memcpy(&w, s.p, s.len);
 	sip_word(&st, last | (lower ? word_lower(w) : w));
-	return sip_close(&st);
+	*h = st;
+}
+
+void hash_add(struct hash_state *h, struct str s)
+{
+	add(h, s, false);
 }
 
 uint64_t hash_str(const struct hash_key *key, struct str s)
 {
-	return hash_seeded(key, 0, s, false);
+	struct hash_state h;
+
+	hash_begin(&h, key);
+	add(&h, s, false);
+	return hash_end(&h);
 }
 
 uint64_t hash_istr(const struct hash_key *key, struct str s)
 {
-	return hash_seeded(key, 0, s, true);
+	struct hash_state h;
+
+	hash_begin(&h, key);
+	add(&h, s, true);
+	return hash_end(&h);
 }
 
-uint64_t hash_more(const struct hash_key *key, uint64_t h, struct str s)
-{
-	return hash_seeded(key, h, s, false);
-}
-
-static inline void sip_bytes(struct sip_state *st, struct str s)
+static inline void sip_bytes(struct hash_state *st, struct str s)
 {
 	uint64_t w;
 
@@ -113,8 +118,9 @@ static inline void sip_bytes(struct sip_state *st, struct str s)
 
 uint64_t hash_mac(const struct hash_key *key, struct str a, struct str b)
 {
-	struct sip_state s = sip_open(key, 0);
+	struct hash_state s;
 
+	hash_begin(&s, key);
 	sip_word_twice(&s, (uint64_t)a.len << 32 | (uint32_t)b.len);	/* first, so that no two pairs read alike */
 	sip_bytes(&s, a);
 	sip_bytes(&s, b);

@@ -66,9 +66,13 @@ bool directory_ready(void)
 
 static unsigned chain_of(const struct addr *peer)
 {
-	uint16_t port = addr_port(peer);
+	uint16_t          port = addr_port(peer);
+	struct hash_state h;
 
-	return hash_more(&dir.key, hash_str(&dir.key, addr_ip_bytes(peer)), str_n((const char *)&port, sizeof(port))) % BUCKETS;
+	hash_begin(&h, &dir.key);
+	hash_add(&h, addr_ip_bytes(peer));
+	hash_add(&h, str_n((const char *)&port, sizeof(port)));
+	return hash_end(&h) % BUCKETS;
 }
 
 static uint64_t id_new(unsigned chain)

@@ -9,31 +9,37 @@ static uint32_t stable_hash(struct request *r)
 {
 	const struct via  *via = msg_via1(&r->msg);
 	const struct cseq *cseq = msg_cseq(&r->msg);
-	uint64_t           h = hash_str(proxy_key(), r->msg.ruri);
+	struct hash_state  h;
 
+	hash_begin(&h, proxy_key());
+	hash_add(&h, r->msg.ruri);
 	if (via_branch_3261(via)) {
-		h = hash_more(proxy_key(), h, via->branch);
+		hash_add(&h, via->branch);
 	} else {
-		h = hash_more(proxy_key(), h, via->text);
-		h = hash_more(proxy_key(), h, msg_call_id(&r->msg));
-		h = hash_more(proxy_key(), h, msg_from_tag(&r->msg));
-		h = hash_more(proxy_key(), h, str_n((const char *)&cseq->num, sizeof(cseq->num)));
+		hash_add(&h, via->text);
+		hash_add(&h, msg_call_id(&r->msg));
+		hash_add(&h, msg_from_tag(&r->msg));
+		hash_add(&h, str_n((const char *)&cseq->num, sizeof(cseq->num)));
 	}
-	return (uint32_t)h;
+	return (uint32_t)hash_end(&h);
 }
 
 /* Second half of our branch: proof that a request from where that Via says came through here with the first half. Without it anybody could write
  * a response whose next Via names a victim, and have it sent from here. */
 static void way_back_write(struct str half, const struct via *via, struct buf *out)
 {
-	const uint16_t ports[] = { via->port, via->rport };
-	uint64_t       h = hash_istr(proxy_key(), half);
+	const uint16_t    ports[] = { via->port, via->rport };
+	uint64_t          first = hash_istr(proxy_key(), half), proof;
+	struct hash_state h;
 
-	h = hash_more(proxy_key(), h, via->host);
-	h = hash_more(proxy_key(), h, via->received);
-	h = hash_more(proxy_key(), h, str_n((const char *)ports, sizeof(ports)));
-	h = hash_more(proxy_key(), h, via->branch);
-	buf_hex(out, &h, HALF / 2);
+	hash_begin(&h, proxy_key());
+	hash_add(&h, str_n((const char *)&first, sizeof(first)));
+	hash_add(&h, via->host);
+	hash_add(&h, via->received);
+	hash_add(&h, str_n((const char *)ports, sizeof(ports)));
+	hash_add(&h, via->branch);
+	proof = hash_end(&h);
+	buf_hex(out, &proof, HALF / 2);
 }
 
 static void stable_branch(struct request *r, struct buf *out)

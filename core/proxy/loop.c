@@ -1,27 +1,24 @@
 /* Loops and spirals (RFC 3261 §16.3 step 4, as RFC 5393 §4.2 has it). */
 #include "proxy/internal.h"
 
-static uint64_t more(uint64_t h, struct str s)
-{
-	return hash_more(proxy_key(), h, s);
-}
-
 /* From what decides where a request goes, and from nothing that a CANCEL or an ACK to a non-2xx has otherwise than its INVITE (§9.1,
  * §17.1.1.3): not the method, not the To tag. */
 uint64_t loop_hash(struct msg *m)
 {
 	const struct name_addr *from = msg_from(m), *to = msg_to(m);
 	const struct cseq      *cseq = msg_cseq(m);
-	uint64_t                h = hash_str(proxy_key(), m->ruri);
+	struct hash_state       h;
 
+	hash_begin(&h, proxy_key());
+	hash_add(&h, m->ruri);
 	for (const struct hdr *route = m->first[H_ROUTE]; route; route = route->same)
-		h = more(h, route->body);
-	h = more(h, msg_call_id(m));
-	h = more(h, from ? from->uri_text : STR_NONE);
-	h = more(h, msg_from_tag(m));
-	h = more(h, to ? to->uri_text : STR_NONE);
-	h = more(h, cseq ? str_n((const char *)&cseq->num, sizeof(cseq->num)) : STR_NONE);
-	return h;
+		hash_add(&h, route->body);
+	hash_add(&h, msg_call_id(m));
+	hash_add(&h, from ? from->uri_text : STR_NONE);
+	hash_add(&h, msg_from_tag(m));
+	hash_add(&h, to ? to->uri_text : STR_NONE);
+	hash_add(&h, cseq ? str_n((const char *)&cseq->num, sizeof(cseq->num)) : STR_NONE);
+	return hash_end(&h);
 }
 
 bool via_is_ours(const struct via *v, char kind)

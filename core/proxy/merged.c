@@ -23,19 +23,25 @@ enum err merged_boot(void)
 static uint64_t request_hash(struct msg *m)
 {
 	const struct cseq *cseq = msg_cseq(m);
-	uint64_t           h = hash_str(proxy_key(), msg_call_id(m));
+	struct hash_state  h;
 
-	h = hash_more(proxy_key(), h, msg_from_tag(m));
-	return hash_more(proxy_key(), h, cseq ? str_n((const char *)&cseq->num, sizeof(cseq->num)) : STR_NONE);
+	hash_begin(&h, proxy_key());
+	hash_add(&h, msg_call_id(m));
+	hash_add(&h, msg_from_tag(m));
+	hash_add(&h, cseq ? str_n((const char *)&cseq->num, sizeof(cseq->num)) : STR_NONE);
+	return hash_end(&h);
 }
 
 /* What makes it another transaction (§17.2.3). */
 static uint64_t branch_hash(struct msg *m)
 {
 	const struct via *top = msg_via1(m);
-	uint64_t          h = hash_str(proxy_key(), top ? top->branch : STR_NONE);
+	struct hash_state h;
 
-	return hash_more(proxy_key(), h, top ? top->host : STR_NONE);
+	hash_begin(&h, proxy_key());
+	hash_add(&h, top ? top->branch : STR_NONE);
+	hash_add(&h, top ? top->host : STR_NONE);
+	return hash_end(&h);
 }
 
 static bool is_merged(uint64_t old, uint64_t now)

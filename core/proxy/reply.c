@@ -5,13 +5,14 @@
 static struct str stable_tag(struct request *r, char room[20])
 {
 	const struct via *via = msg_via1(&r->msg);
-	uint64_t          h = hash_str(proxy_key(), msg_call_id(&r->msg));
+	struct hash_state h;
 	struct buf        b = buf_on(room, 20);
 
-	h = hash_more(proxy_key(), h, msg_from_tag(&r->msg));
-	if (via)
-		h = hash_more(proxy_key(), h, via->branch);
-	buf_hex64(&b, h);
+	hash_begin(&h, proxy_key());
+	hash_add(&h, msg_call_id(&r->msg));
+	hash_add(&h, msg_from_tag(&r->msg));
+	hash_add(&h, via ? via->branch : STR_NONE);
+	buf_hex64(&b, hash_end(&h));
 	return buf_str(&b);
 }
 

@@ -30,9 +30,13 @@ enum err peers_boot(void)
 
 static struct chain *chain_of(const struct addr *peer)
 {
-	uint16_t port = addr_port(peer);
+	uint16_t          port = addr_port(peer);
+	struct hash_state h;
 
-	return &peers.chain[hash_more(&peers.key, hash_str(&peers.key, addr_ip_bytes(peer)), str_n((const char *)&port, sizeof(port))) % CHAINS];
+	hash_begin(&h, &peers.key);
+	hash_add(&h, addr_ip_bytes(peer));
+	hash_add(&h, str_n((const char *)&port, sizeof(port)));
+	return &peers.chain[hash_end(&h) % CHAINS];
 }
 
 void peers_add(const struct trans *t, struct branch *b)

@@ -102,6 +102,27 @@ TEST(hash_without_case_agrees_with_lower_case)
 	CHECK(hash_mac(&k, STR(""), STR("ab")) != hash_mac(&k, STR("ab"), STR("")));
 }
 
+static uint64_t hash_of_two(struct str a, struct str b)
+{
+	struct hash_key   k = { { 1, 2 } };
+	struct hash_state h;
+
+	hash_begin(&h, &k);
+	hash_add(&h, a);
+	hash_add(&h, b);
+	return hash_end(&h);
+}
+
+TEST(hash_of_several_slices_tells_where_one_ends)
+{
+	uint64_t h = hash_of_two(STR("abcdefgh"), STR("ijk"));
+
+	CHECK(h == hash_of_two(STR("abcdefgh"), STR("ijk")));
+	CHECK(h != hash_of_two(STR("abcdefg"), STR("hijk")));
+	CHECK(h != hash_of_two(STR("abcdefghijk"), STR("")));
+	CHECK(h != hash_of_two(STR(""), STR("abcdefghijk")));
+}
+
 TEST(list_moves_whole_rings)
 {
 	struct list a, b, n[3];
