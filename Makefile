@@ -165,7 +165,7 @@ help:
 	@echo 'make quick T=x  one unit test'
 	@echo 'make sim        the core in simulated worlds; SEEDS=1000, FIRST=1; build/san/test/sim --seed N for one'
 	@echo 'make sim-mutants  whether they find the mistakes of test/sim/mutants; T="Timer C" for some'
-	@echo 'make soak       peers that misbehave for minutes, memory over a million calls; T="UDP" for some; wants a quiet machine'
+	@echo 'make soak       peers that misbehave for minutes, memory over a million calls; T="memory" for some; wants a quiet machine'
 	@echo 'make check      floors, headers, warnings under gcc and clang, cppcheck'
 	@echo 'make doc        writes the tables of the manual anew'
 	@echo 'make bench      the benchmark kit'
