@@ -390,8 +390,10 @@ static enum err start(char *why)
 	return err || !script_now() ? err : script_bind(script_now(), why, WHY_BYTES);
 }
 
+static struct counter *counters[] = { &sht_full, NULL };
+
 const struct module core_module = {
-	.abi = MODULE_ABI, .name = "core", .help = "what every script has", .params = core_settings, .funcs = core_funcs, .vars = core_vars,
+	.abi = MODULE_ABI, .name = "core", .help = "what every script has", .params = core_settings, .funcs = core_funcs, .vars = core_vars, .counters = counters,
 	.commands = script_commands, .start = start, .stop = background_stop,
 };
 

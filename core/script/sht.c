@@ -61,14 +61,13 @@ static struct {
 	shm_owner         owner;
 } tables;
 
-static struct counter full = { .name = "script.table_full", .help = "entries that a full table did not take, or gave up for", .unit = "entries" };
+struct counter sht_full = { .name = "script.table_full", .help = "entries that a full table did not take, or gave up for", .unit = "entries" };
 
 /* --- the directory --- */
 
 enum err sht_start(char *why, size_t cap)
 {
 	tables.owner = shm_owner_new("script.tables");
-	counter_register(&full);
 	tables.dir = shm_zalloc(tables.owner, sizeof(*tables.dir));
 	if (!tables.dir) {
 		snprintf(why, cap, "no shared memory for tables: raise `memory_limit`");
@@ -358,7 +357,7 @@ static void make_room(struct sht_kept *k)
 	}
 	if (atomic_load(&t->count) < k->info.max || least == UINT64_MAX)
 		return;
-	counter_inc(&full);
+	counter_inc(&sht_full);
 	give_up(t, nearest, least);
 }
 
@@ -369,7 +368,7 @@ static bool has_room(struct sht_kept *k)
 		k->told_full = false;
 		return true;
 	}
-	counter_inc(&full);
+	counter_inc(&sht_full);
 	if (!k->told_full)
 		log_warn(NULL, "table is full table=" STR_FMT " max=%lld", STR_ARG(k->info.name), (long long)k->info.max);
 	k->told_full = true;

@@ -8,6 +8,7 @@
 
 struct program;
 struct script;
+extern struct counter sht_full;
 struct sht_kept;	/* lifetime of its program */
 
 enum { SHT_MOST_KEY = 1024, SHT_MOST_VALUE = 4096 };	/* bytes */

@@ -40,7 +40,7 @@ static uint32_t id_for(const char *name)
 	struct region *r = shm_here.region;
 	uint32_t       id;
 
-	if (!r)
+	if (!r || !r->counters)		/* none, or it is just being made */
 		return take_id(&all.count, all.name, name);
 	lock(&r->lock);
 	id = take_id(&r->counters, r->counter_name, name);

@@ -448,6 +448,17 @@ TEST(a_counter_that_is_named_after_the_fork_is_the_same_for_all_and_outlives_the
 	CHECK_INT(counter_read(&first), 1001);
 }
 
+TEST(what_the_region_counts_itself_is_listed)
+{
+	bool seen = false;
+
+	shm_destroy();
+	up(MB, 3);
+	for (size_t i = 0; counter_at(i); i++)
+		seen |= !strcmp(counter_at(i)->name, "shm.refused");
+	CHECK(seen);
+}
+
 TEST(a_counter_is_listed_as_long_as_it_is_shown)
 {
 	struct counter c = { .name = "test.shown" };
