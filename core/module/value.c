@@ -303,3 +303,98 @@ bool value_eq(const struct value *a, const struct value *b)
 		return false;
 	}
 }
+
+/* --- copies --- */
+
+static enum err copy_values(struct arena *a, const struct value *v, size_t n, const struct value **out)
+{
+	struct value *own = arena_alloc(a, (n ? n : 1) * sizeof(*own));
+
+	for (size_t i = 0; own && i < n; i++)
+		if (value_copy(a, &v[i], &own[i]))
+			return ERR_NOMEM;
+	*out = own;
+	return own ? OK : ERR_NOMEM;
+}
+
+static size_t field_count(const struct shape *s)
+{
+	size_t n = 0;
+
+	while (s->fields[n].name)
+		n++;
+	return n;
+}
+
+/* Shapes made at run time are message lifetime, too. */
+static const struct shape *copy_shape(struct arena *a, const struct shape *from)
+{
+	size_t        n = field_count(from);
+	struct shape *s = ARENA_NEW(a, struct shape);
+	struct field *f = arena_alloc(a, (n + 1) * sizeof(*f));
+
+	if (!from->open)
+		return from;
+	if (!s || !f)
+		return NULL;
+	memcpy(f, from->fields, (n + 1) * sizeof(*f));
+	for (size_t i = 0; i < n; i++) {
+		size_t size = strlen(f[i].name) + 1;
+		char  *name = arena_alloc(a, size);
+
+		if (!name)
+			return NULL;
+		f[i].name = memcpy(name, f[i].name, size);
+	}
+	*s = *from;
+	s->fields = f;
+	return s;
+}
+
+static enum err copy_record(struct arena *a, const struct record *from, struct value *out)
+{
+	const struct shape *shape = copy_shape(a, from->shape);
+	struct record      *rec = ARENA_NEW(a, struct record);
+
+	if (!shape || !rec || copy_values(a, from->v, field_count(shape), &rec->v))
+		return ERR_NOMEM;
+	rec->shape = shape;
+	*out = value_record(rec);
+	return OK;
+}
+
+static enum err copy_list(struct arena *a, const struct list_value *from, struct value *out)
+{
+	struct list_value *l = ARENA_NEW(a, struct list_value);
+
+	if (!l || copy_values(a, from->v, from->count, &l->v))
+		return ERR_NOMEM;
+	l->count = from->count;
+	*out = (struct value){ .type = T_LIST, .u.list = l };
+	return OK;
+}
+
+enum err value_copy(struct arena *a, const struct value *v, struct value *out)
+{
+	struct addr *ip;
+
+	*out = *v;
+	switch (v->type) {
+	case T_STR: case T_URI:
+		out->u.s = arena_dup(a, v->u.s);
+		return out->u.s.p || !v->u.s.p ? OK : ERR_NOMEM;
+	case T_IP: case T_CIDR:
+		ip = ARENA_NEW(a, struct addr);
+		if (!ip)
+			return ERR_NOMEM;
+		*ip = *v->u.ip;
+		out->u.ip = ip;
+		return OK;
+	case T_LIST:
+		return copy_list(a, v->u.list, out);
+	case T_RECORD:
+		return copy_record(a, v->u.rec, out);
+	default:
+		return OK;
+	}
+}

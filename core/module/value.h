@@ -61,5 +61,7 @@ MUST_CHECK enum err cidr_parse(struct str s, struct addr *net, uint8_t *prefix);
 bool cidr_contains(const struct addr *net, uint8_t prefix, const struct addr *ip);
 /* As text, for interpolation and logs ("null", "[a, b]"); .p NULL on no memory. */
 MUST_CHECK struct str value_text(struct arena *a, const struct value *v);
+/* All of it in that arena. `out` may be v. ERR_NOMEM. */
+MUST_CHECK enum err value_copy(struct arena *a, const struct value *v, struct value *out);
 /* Same type and content; a uri equals the string that spells it. */
 bool value_eq(const struct value *a, const struct value *b);

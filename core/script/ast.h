@@ -143,7 +143,10 @@ enum stmt_kind {
 	ST_EXIT,	/* ends the run; what is held is sent on */
 	ST_DROP,	/* ends the run without an answer; in a reply route: the reply is not sent on */
 	ST_BREAK, ST_CONTINUE,
+	ST_SPAWN,	/* body: a run of its own, with copies of the message and the variables */
+	ST_PARALLEL,	/* body: ST_LETs with a value and ST_ASSIGNs to locals, their values found at the same time */
 };
+enum { MOST_SIDES = 16 };	/* of one ST_PARALLEL */
 struct stmt {
 	struct stmt   *next;		/* in the same block */
 	enum stmt_kind kind;
@@ -166,6 +169,8 @@ enum route_kind {
 	ROUTE_TIMER,	/* timer_route[NAME](every = 60s) */
 	ROUTE_SUB,	/* route[NAME](a, b): called by the others */
 };
+/* Beside the kinds of routes (enum where): blocks that run on their own. */
+enum { IN_SPAWN = 1 << 6, IN_PARALLEL = 1 << 7, IN_ALL = IN_ANY | IN_SPAWN | IN_PARALLEL };
 struct route {
 	struct route   *next;
 	enum route_kind kind;
@@ -188,6 +193,7 @@ struct route {
 		struct str         name;
 		struct span        span;
 		struct route      *to;
+		uint32_t           aside;	/* IN_SPAWN, IN_PARALLEL: from within such a block */
 	}              *calls;
 	struct use     *uses;		/* what is not for every kind of route */
 	int             state;		/* 0 not yet, 1 being visited, 2 done */

@@ -61,7 +61,7 @@ enum err background_start(char *why, size_t cap)
 
 /* --- runs --- */
 
-static struct request *request_alone(void)
+struct request *request_alone(void)
 {
 	struct request *r = calloc(1, sizeof(*r));
 
@@ -73,7 +73,7 @@ static struct request *request_alone(void)
 	return r;
 }
 
-static void request_free(struct request *r)
+void request_alone_free(struct request *r)
 {
 	struct arena a = r->arena;	/* the run lies in it */
 
@@ -105,7 +105,7 @@ void background_done(struct run *run)
 {
 	if (run->beat)
 		beat_ended(run->beat);
-	request_free(run->req);
+	request_alone_free(run->req);
 }
 
 /* Start a run of that route, if there is one. */
@@ -123,7 +123,7 @@ static void start_run(enum route_kind kind, struct str name, struct beat *b)
 		return;
 	}
 	if (r)
-		request_free(r);
+		request_alone_free(r);
 	if (route)
 		log_error(NULL, "no memory to run route=" STR_FMT, STR_ARG(name));
 	if (b)

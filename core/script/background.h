@@ -12,6 +12,9 @@ void background_adopt(void);
 void background_stop(void);
 /* The events there are, for the checker. NULL-ended. */
 extern const char *const background_events[];
+/* A request that nobody sent; NULL: no memory. */
+MUST_CHECK struct request *request_alone(void);
+void request_alone_free(struct request *r);
 /* Such a run has ended: its request and all its memory. */
 void background_done(struct run *run);
 bool background_stopping(void);

@@ -423,6 +423,20 @@ static struct avp *avp_find(const struct request *r, struct str name)
 	return NULL;
 }
 
+enum err avps_copy(const struct request *from, struct request *to)
+{
+	for (const struct avp *a = from->avps; a; a = a->next) {
+		struct avp *own = ARENA_NEW(&to->arena, struct avp);
+
+		if (!own || value_copy(&to->arena, &a->v, &own->v))
+			return ERR_NOMEM;
+		own->name = a->name;	/* of the program, which both runs hold */
+		own->next = to->avps;
+		to->avps = own;
+	}
+	return OK;
+}
+
 static enum verdict get_avp(struct call *c, struct str arg, struct value *out)
 {
 	const struct avp *a = avp_find(c->req, arg);

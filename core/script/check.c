@@ -208,9 +208,11 @@ static void visit(struct checker *c, struct route *r)
 static void spread_kinds(struct route *r)
 {
 	for (struct route_call *call = r->calls; call; call = call->next) {
-		if (!call->to || (call->to->where | r->where) == call->to->where)
+		uint32_t kinds = r->where | call->aside;
+
+		if (!call->to || (call->to->where | kinds) == call->to->where)
 			continue;
-		call->to->where |= r->where;
+		call->to->where |= kinds;
 		spread_kinds(call->to);
 	}
 }

@@ -448,10 +448,14 @@ static void check_table_add(struct checker *c, struct expr *e)
 	e->type = TYPE(T_INT);
 }
 
-/* The routes that run within what the core does with a message cannot wait. */
+/* The routes that run within what the core does with a message cannot wait; nobody hears what a block on its own says. */
 static uint32_t where_of(const struct mod_func *f)
 {
-	return f->flags & F_SUSPENDS ? f->where & ~(uint32_t)(IN_REPLY | IN_BRANCH) : f->where;
+	uint32_t where = f->where;
+
+	if (f->flags & F_SUSPENDS)
+		where &= ~(uint32_t)(IN_REPLY | IN_BRANCH);
+	return f->flags & (F_SAYS | F_ENDS | F_ENDS_FINAL) ? where : where | IN_SPAWN | IN_PARALLEL;
 }
 
 void check_call(struct checker *c, struct expr *e, bool wanted)

@@ -161,7 +161,7 @@ static void check_var(struct checker *c, struct expr *e)
 		return;
 	}
 	snprintf(name, sizeof(name), "$%s", v->name);
-	check_use(c, arena_dup(c->a, str_of(name)), e->span, v->where);
+	check_use(c, arena_dup(c->a, str_of(name)), e->span, v->where | IN_SPAWN | IN_PARALLEL);
 	e->u.var.var = v;
 	e->type = (struct type){ .type = v->type, .nullable = v->nullable, .item = T_ANY, .shape = v->shape };
 }

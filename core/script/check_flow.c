@@ -26,6 +26,7 @@ struct paths {
 	struct route   *r;
 	struct path     now;
 	struct loop    *loop;
+	bool            aside;			/* in a spawn block: nobody waits for what it says */
 	bool            told_unreachable;	/* once for each stretch */
 };
 
@@ -72,7 +73,7 @@ static void report_silent(struct paths *f, struct span where, const char *how)
 {
 	struct diag *g;
 
-	if (!(f->now.said & SAID_NOTHING))
+	if (!(f->now.said & SAID_NOTHING) || f->aside)
 		return;
 	if (f->r->kind == ROUTE_SUB) {
 		if (!f->r->silent_exit.src)
@@ -429,6 +430,9 @@ static void scan_stmt(struct ways_out *w, const struct stmt *s, unsigned depth)
 	case ST_BREAK:
 		w->leaves = w->leaves || depth == 0;
 		break;
+	case ST_PARALLEL:
+		scan_stmt(w, s->body, depth);
+		break;
 	case ST_RETURN: case ST_EXIT: case ST_DROP:
 		w->leaves = true;
 		break;
@@ -485,7 +489,7 @@ static void flow_loop(struct paths *f, const struct stmt *s)
 /* --- ends --- */
 static void route_returns(struct paths *f)
 {
-	if (!f->now.live)
+	if (!f->now.live || f->aside)
 		return;
 	f->r->returns = true;
 	f->r->says |= f->now.said;
@@ -506,6 +510,30 @@ static void flow_end(struct paths *f, const struct stmt *s)
 	if (f->loop && f->now.live && s->kind == ST_BREAK)
 		path_join(&f->loop->breaks, &f->now);
 	path_end(f, NULL, s->kind);
+}
+
+/* Whatever happens in it, the path goes on behind it as it was. */
+static void flow_spawn(struct paths *f, const struct stmt *s)
+{
+	struct path  before = f->now;
+	struct loop *loop = f->loop;
+	bool         aside = f->aside;
+
+	f->loop = NULL;
+	f->aside = true;
+	flow_block(f, s->body);
+	f->aside = aside;
+	f->loop = loop;
+	f->now = before;
+	f->told_unreachable = false;
+}
+
+static void flow_parallel(struct paths *f, const struct stmt *s)
+{
+	for (const struct stmt *x = s->body->body; x; x = x->next)
+		flow_expr(f, x->value);
+	for (const struct stmt *x = s->body->body; x; x = x->next)
+		assign(f, x->kind == ST_LET ? x->local : x->target->u.local);
 }
 
 static void flow_stmt(struct paths *f, const struct stmt *s)
@@ -536,6 +564,12 @@ static void flow_stmt(struct paths *f, const struct stmt *s)
 		if (s->value)
 			flow_expr(f, s->value);
 		flow_return(f, s);
+		break;
+	case ST_SPAWN:
+		flow_spawn(f, s);
+		break;
+	case ST_PARALLEL:
+		flow_parallel(f, s);
 		break;
 	default:
 		flow_end(f, s);

@@ -266,12 +266,12 @@ void check_use(struct checker *c, struct str name, struct span span, uint32_t wh
 {
 	struct use *u;
 
-	if (!c->route || (where & IN_ANY) == IN_ANY)
+	if (!c->route || (where & IN_ALL) == IN_ALL)
 		return;
 	u = CHECK_NEW(c, struct use);
 	if (!u)
 		return;
-	*u = (struct use){ .next = c->route->uses, .name = name, .span = span, .where = where };
+	*u = (struct use){ .next = c->route->uses, .name = name, .span = span, .where = where, .aside = c->aside };
 	c->route->uses = u;
 }
 
@@ -279,6 +279,10 @@ static void kinds_text(struct buf *b, uint32_t where)
 {
 	bool more = false;
 
+	if (where & ~(uint32_t)IN_ANY) {	/* the nearest says it all */
+		buf_add(b, where & IN_PARALLEL ? STR("parallel block") : STR("spawn block"));
+		return;
+	}
 	for (unsigned kind = 0; kind < ROUTE_SUB; kind++) {
 		if (!(where & (1u << kind)))
 			continue;
@@ -291,7 +295,7 @@ void check_uses(struct checker *c)
 {
 	for (struct route *r = c->prog->routes; r; r = r->next)
 		for (struct use *u = r->uses; u; u = u->next) {
-			uint32_t     wrong = r->where & ~u->where;
+			uint32_t     wrong = (r->where | u->aside) & ~u->where;
 			char         room[2][160];
 			struct buf   here = buf_on(room[0], sizeof(room[0])), right = buf_on(room[1], sizeof(room[1]));
 			struct diag *g;

@@ -58,13 +58,12 @@ static void declare(struct checker *c, struct local *l)
 }
 
 /* --- let and assignment --- */
-static void check_let(struct checker *c, struct stmt *s)
+static void declare_let(struct checker *c, struct stmt *s)
 {
 	struct local *l = s->local;
 
 	l->type = TYPE(T_ANY);
 	if (s->value) {
-		check_expr(c, s->value, true);
 		check_value_for(c, s->value, T_ANY, true, D_ASSIGN_TYPE, "this");
 		l->type = s->value->type;
 		l->type.nullable = l->type.nullable && !fact_known(c, s->value);
@@ -73,11 +72,31 @@ static void check_let(struct checker *c, struct stmt *s)
 	declare(c, l);
 }
 
+static void check_let(struct checker *c, struct stmt *s)
+{
+	if (s->value)
+		check_expr(c, s->value, true);
+	declare_let(c, s);
+}
+
+/* What is spawned works on copies. */
+static void no_outer(struct checker *c, const struct stmt *s, const struct local *l)
+{
+	struct diag *g;
+
+	if (!(c->aside & IN_SPAWN) || l->slot >= c->own_slots)
+		return;
+	g = diag_add(c->d, D_READ_ONLY, s->target->span, "`" STR_FMT "` is a copy here: nobody would see the change", STR_ARG(l->name));
+	diag_note(c->d, g, l->span, "declared here");
+	diag_help(c->d, g, "declare another one within the block, or use a table");
+}
+
 static void assign_local(struct checker *c, struct stmt *s, struct local *l)
 {
 	struct type have = s->value->type;
 	char        what[100];
 
+	no_outer(c, s, l);
 	s->target->kind = EX_LOCAL;
 	s->target->u.local = l;
 	if (!l->typed && s->value->kind != EX_BAD) {	/* `let x;` or `let x = null;`: the first value says what it is */
@@ -165,6 +184,18 @@ static bool part_fits(struct checker *c, const struct stmt *s)
 	return false;
 }
 
+static void check_target(struct checker *c, struct stmt *s)
+{
+	if (s->target->kind == EX_NAME)
+		assign_name(c, s);
+	else if (s->target->kind == EX_VAR)
+		assign_var(c, s);
+	else if (s->target->kind == EX_TABLE)
+		assign_table(c, s);
+	if (s->target->kind == EX_VAR || s->target->kind == EX_LOCAL)
+		fact_forget(c, s->target);
+}
+
 static void check_assign(struct checker *c, struct stmt *s)
 {
 	if (s->part && !part_fits(c, s)) {
@@ -174,14 +205,7 @@ static void check_assign(struct checker *c, struct stmt *s)
 		return;
 	}
 	check_expr(c, s->value, true);
-	if (s->target->kind == EX_NAME)
-		assign_name(c, s);
-	else if (s->target->kind == EX_VAR)
-		assign_var(c, s);
-	else if (s->target->kind == EX_TABLE)
-		assign_table(c, s);
-	if (s->target->kind == EX_VAR || s->target->kind == EX_LOCAL)
-		fact_forget(c, s->target);
+	check_target(c, s);
 }
 
 /* --- branches and loops --- */
@@ -242,6 +266,51 @@ static void check_for(struct checker *c, struct stmt *s)
 	c->scope = scope;
 }
 
+/* --- on their own --- */
+static void check_spawn(struct checker *c, struct stmt *s)
+{
+	struct fact *before = c->facts;
+	uint32_t     aside = c->aside;
+	unsigned     loops = c->loops, own_slots = c->own_slots;
+
+	c->aside |= IN_SPAWN;
+	c->loops = 0;
+	c->own_slots = c->route->frame;
+	check_inner(c, s->body);
+	c->aside = aside;
+	c->loops = loops;
+	c->own_slots = own_slots;
+	facts_leave(c, before);
+}
+
+static struct str side_name(const struct stmt *s)
+{
+	if (s->kind == ST_LET)
+		return s->local->name;
+	return s->kind == ST_ASSIGN && s->target->kind == EX_NAME ? s->target->u.name : STR_NONE;
+}
+
+/* All values first: no side sees what another one sets. */
+static void check_parallel(struct checker *c, struct stmt *s)
+{
+	uint32_t aside = c->aside;
+
+	c->aside |= IN_PARALLEL;
+	for (struct stmt *x = s->body->body; x; x = x->next) {
+		for (struct stmt *y = s->body->body; y != x; y = y->next)
+			if (side_name(x).len && str_eq(side_name(x), side_name(y)))
+				diag_add(c->d, D_TWICE, x->span, "`" STR_FMT "` is set by another side", STR_ARG(side_name(x)));
+		if (x->value)
+			check_expr(c, x->value, true);
+	}
+	c->aside = aside;
+	for (struct stmt *x = s->body->body; x; x = x->next)
+		if (x->kind == ST_LET)
+			declare_let(c, x);
+		else if (x->kind == ST_ASSIGN)
+			check_target(c, x);
+}
+
 /* --- ends --- */
 static void join_result(struct checker *c, struct stmt *s)
 {
@@ -262,10 +331,14 @@ static void join_result(struct checker *c, struct stmt *s)
 static void check_return(struct checker *c, struct stmt *s)
 {
 	if (!s->value) {
-		c->route->bare_return = true;
+		c->route->bare_return |= !(c->aside & IN_SPAWN);
 		return;
 	}
 	check_expr(c, s->value, true);
+	if (c->aside & IN_SPAWN) {
+		diag_add(c->d, D_RETURN_TYPE, s->value->span, "a spawn block returns nothing: nobody waits for it");
+		return;
+	}
 	if (c->route->kind != ROUTE_SUB) {
 		diag_add(c->d, D_RETURN_TYPE, s->value->span, "%s returns nothing: only a route[…] does", route_kind_name(c->route->kind));
 		return;
@@ -310,7 +383,17 @@ static void check_stmt(struct checker *c, struct stmt *s)
 		if (!c->loops)
 			diag_add(c->d, D_OUTSIDE_LOOP, s->span, "`%s` is only for loops", s->kind == ST_BREAK ? "break" : "continue");
 		break;
-	case ST_EXIT: case ST_DROP:
+	case ST_EXIT:
+		check_use(c, STR("exit"), s->span, IN_ANY | IN_SPAWN);
+		break;
+	case ST_DROP:
+		check_use(c, STR("drop"), s->span, IN_ANY);
+		break;
+	case ST_SPAWN:
+		check_spawn(c, s);
+		break;
+	case ST_PARALLEL:
+		check_parallel(c, s);
 		break;
 	}
 }

@@ -27,6 +27,7 @@ struct use {
 	struct str  name;
 	struct span span;
 	uint32_t    where;
+	uint32_t    aside;	/* IN_SPAWN, IN_PARALLEL: used within such a block */
 };
 struct checker {
 	struct program         *prog;
@@ -37,6 +38,8 @@ struct checker {
 	struct scope           *scope;
 	struct fact            *facts;
 	unsigned                loops;		/* around this statement */
+	uint32_t                aside;		/* IN_SPAWN, IN_PARALLEL: within such a block */
+	unsigned                own_slots;	/* of a spawn block: its variables' slots begin here */
 };
 
 /* --- check_names.c --- */

@@ -35,6 +35,9 @@ enum opcode {
 	I_TABLE_STORE,	/* pop key and value into table #n */
 	I_TABLE_ADD,	/* pop a number, the key below it becomes the sum in table #n */
 	I_NEXT,	/* list in slot n, position in slot n + 1: push the next item and skip one instruction, or go on */
+	I_SPAWN,	/* a run of its own goes on behind this, this one at instruction n */
+	I_PARALLEL,	/* n sides at the same time, whose first instructions are the operands of the n I_SIDEs behind this; pushes their n results */
+	I_SIDE,
 	I_LAST
 };
 struct call_site {

@@ -16,6 +16,7 @@ struct compiler {
 	struct code     *c;
 	size_t           insn_cap, const_cap, call_cap, var_cap;
 	struct loop_ctx *loop;
+	bool             spawned;	/* within a spawn block */
 	unsigned         depth, most;	/* operands above the frame, in the present route */
 	struct span      at;
 	bool             failed;
@@ -79,6 +80,8 @@ static int height_of(enum opcode op, int32_t arg)
 	case I_TEXT:
 	case I_MAKE_LIST:
 		return 1 - arg;
+	case I_PARALLEL:
+		return arg;
 	default:
 		return 0;
 	}
@@ -367,6 +370,43 @@ static void compile_assign(struct compiler *k, const struct stmt *s)
 		emit(k, I_TABLE_STORE, (int32_t)s->target->u.table.table->index);
 }
 
+static void compile_spawn(struct compiler *k, const struct stmt *s)
+{
+	struct loop_ctx *loop = k->loop;
+	bool             outer = k->spawned;
+	int32_t          over = emit_chained(k, I_SPAWN, CHAIN_END);
+
+	k->loop = NULL;
+	k->spawned = true;
+	compile_stmts(k, s->body);
+	k->spawned = outer;
+	k->loop = loop;
+	emit(k, I_END, 0);
+	land(k, over);
+}
+
+static void compile_parallel(struct compiler *k, const struct stmt *s)
+{
+	unsigned slots[MOST_SIDES], n = 0;
+	uint32_t table;
+	int32_t  end;
+
+	for (const struct stmt *x = s->body->body; x; x = x->next)
+		slots[n++] = x->kind == ST_LET ? x->local->slot : x->target->u.local->slot;
+	table = emit(k, I_PARALLEL, (int32_t)n) + 1;
+	for (unsigned i = 0; i < n; i++)
+		emit(k, I_SIDE, 0);
+	end = emit_chained(k, I_JUMP, CHAIN_END);
+	for (const struct stmt *x = s->body->body; x; x = x->next) {
+		set_operand(k, table++, here(k));
+		compile_expr(k, x->value);
+		emit(k, I_RETURN, 0);
+	}
+	land(k, end);
+	while (n)
+		emit(k, I_STORE, (int32_t)slots[--n]);
+}
+
 static void compile_stmt(struct compiler *k, const struct stmt *s)
 {
 	k->at = s->span;
@@ -394,7 +434,17 @@ static void compile_stmt(struct compiler *k, const struct stmt *s)
 		compile_expr(k, s->value);
 		emit(k, I_POP, 0);
 		return;
+	case ST_SPAWN:
+		compile_spawn(k, s);
+		return;
+	case ST_PARALLEL:
+		compile_parallel(k, s);
+		return;
 	case ST_RETURN:
+		if (k->spawned) {
+			emit(k, I_END, 0);
+			return;
+		}
 		compile_value(k, s->value);
 		emit(k, I_RETURN, 0);
 		return;

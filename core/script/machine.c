@@ -141,8 +141,11 @@ static bool leave_route(struct run *run)
 	struct frame f = run->frames[--run->depth];
 
 	run->height = f.base;
-	if (!run->depth)
+	if (!run->depth) {
+		run->result = result;
+		run->returned = true;
 		return false;
+	}
 	run->at = f.back;
 	push(run, result);
 	return true;
@@ -474,6 +477,11 @@ static enum verdict step(struct run *run, int32_t insn)
 		return table_count(run, n);
 	case I_NEXT:
 		return next_item(run, n);
+	case I_SPAWN:
+		run_spawn(run, (uint32_t)n);
+		return V_OK;
+	case I_PARALLEL:
+		return run_parallel(run, (unsigned)n);
 	default:
 		return V_END;
 	}

@@ -20,6 +20,7 @@ struct parser {
 	bool            unclosed;	/* a missing } was reported: leave all blocks */
 	struct span     suspect;	/* the first { whose } stands further left than its line: the likely place of a missing } */
 	struct route_call *calls;	/* of the route being read */
+	uint32_t        aside;		/* IN_SPAWN, IN_PARALLEL: within such a block */
 	const struct parser *outer;	/* of the file that includes this one */
 	char            scratch[1024];	/* what nodes are made of when there is no memory: parsing has failed then */
 };

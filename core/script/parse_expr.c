@@ -282,6 +282,7 @@ static void note_route_call(struct parser *p, const struct expr *e)
 
 	call->name = e->u.route.name;
 	call->span = e->u.route.name_span;
+	call->aside = p->aside;
 	call->next = p->calls;
 	p->calls = call;
 }

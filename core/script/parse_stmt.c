@@ -336,6 +336,39 @@ struct stmt *parse_block(struct parser *p)
 	return s;
 }
 
+/* spawn { … } and parallel { … }: their words are names elsewhere. */
+static struct stmt *parse_aside(struct parser *p, enum stmt_kind kind, uint32_t aside)
+{
+	struct stmt *s = stmt_new(p, kind, p->tok.span);
+	uint32_t     outer = p->aside;
+
+	parser_advance(p);
+	p->aside |= aside;
+	s->body = parse_block(p);
+	p->aside = outer;
+	return s;
+}
+
+/* Each side is one value for one variable. */
+static struct stmt *parse_parallel(struct parser *p)
+{
+	struct stmt *s = parse_aside(p, ST_PARALLEL, IN_PARALLEL);
+	unsigned     sides = 0;
+
+	for (struct stmt *x = s->body->body; x && !p->panic; x = x->next) {
+		if ((x->kind == ST_LET && x->value) || (x->kind == ST_ASSIGN && x->target->kind == EX_NAME && !x->part)) {
+			if (++sides > MOST_SIDES)
+				diag_add(&p->prog->diags, D_LIMIT, x->span, "parallel has room for %d sides", MOST_SIDES);
+			continue;
+		}
+		diag_help(&p->prog->diags, diag_add(&p->prog->diags, D_SYNTAX, x->span, "parallel only sets variables"),
+			  "write `let a = …;`, or `a = …;` where there is an `a`; what takes more goes into a route that returns it");
+		x->kind = ST_BLOCK;
+		x->body = NULL;
+	}
+	return s;
+}
+
 static struct stmt *parse_keyword(struct parser *p)
 {
 	static const struct { const char *word; enum stmt_kind kind; struct stmt *(*parse)(struct parser *p); } all[] = {
@@ -347,6 +380,10 @@ static struct stmt *parse_keyword(struct parser *p)
 	for (size_t i = 0; i < COUNT_OF(all); i++)
 		if (parser_at_word(p, all[i].word))
 			return all[i].parse ? all[i].parse(p) : parse_short(p, all[i].kind);
+	if (parser_peek(p).kind == TK_LBRACE && parser_at_word(p, "spawn"))
+		return parse_aside(p, ST_SPAWN, IN_SPAWN);
+	if (parser_peek(p).kind == TK_LBRACE && parser_at_word(p, "parallel"))
+		return parse_parallel(p);
 	if (parser_at_word(p, "else") || parser_at_word(p, "switch") || parser_at_word(p, "case")) {
 		parser_wanted(p, "a statement");
 		parser_advance(p);

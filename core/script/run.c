@@ -109,6 +109,11 @@ void run_end(struct run *run, enum verdict v, uint16_t status)
 	struct request *r = run->req;
 	struct script  *s = run->script;
 
+	if (run->parent) {
+		side_ended(run, v, status);
+		script_unref(s);
+		return;
+	}
 	note_end(run, v);
 	if (run->background) {
 		background_done(run);

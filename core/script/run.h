@@ -32,6 +32,13 @@ struct run {
 	int64_t            steps;
 	struct wait       *wait;	/* what it waits for */
 	struct value       answer;	/* of the last relay() that was waited for; null: none */
+	struct run        *parent;	/* this is a side of its parallel block (aside.c) */
+	struct sides      *sides;	/* of the parallel block that it waits for */
+	struct value       result;	/* of a side that has returned */
+	int64_t            began;	/* steps that were its parent's */
+	uint64_t           until_ms;	/* how long its sides may be waiting; of the outermost */
+	unsigned           place;	/* which side */
+	bool               returned;
 	bool               inside;	/* the machine is running it now */
 	bool               dropped;	/* `drop` */
 	bool               inner;	/* of a branch or reply route: it cannot wait (inner.c) */
@@ -46,6 +53,14 @@ MUST_CHECK struct run *run_new(struct request *r, struct script *s, const struct
 void run_go(struct run *run);
 /* The same after a wait. */
 void run_resume(struct run *run, enum verdict v, struct value result);
+/* builtin_vars.c: the $avp of one request for another, with memory of their own. */
+MUST_CHECK enum err avps_copy(const struct request *from, struct request *to);
+/* aside.c: spawn, at its instruction; where this run goes on. */
+void run_spawn(struct run *run, uint32_t after);
+/* parallel, at its instruction: V_OK when the results have been pushed, V_SUSPEND when a side waits, V_END or V_ERROR when one ended the run. */
+MUST_CHECK enum verdict run_parallel(struct run *run, unsigned n);
+/* Such a side has ended. */
+void side_ended(struct run *side, enum verdict v, uint16_t status);
 /* It has ended: answers with `status` where V_ERROR left the request open, releases what was held, frees the request. */
 void run_end(struct run *run, enum verdict v, uint16_t status);
 /* The machine: V_END, V_ERROR (logged) or V_SUSPEND. */
@@ -67,6 +82,7 @@ void wait_take_back(struct run *run);
 /* The function said V_SUSPEND: true when call_resume() has been called already; then the wait is gone and the outcome in *v, *result. */
 bool wait_is_over(struct run *run, enum verdict *v, struct value *result);
 void run_park(struct run *run);
+void run_unpark(struct run *run);
 struct loop *script_loop(void);	/* this worker's */
 
 /* --- values (operate.c): the operators. NULL, or what is wrong ("cannot add int and string") in the arena --- */

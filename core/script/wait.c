@@ -69,6 +69,28 @@ void run_park(struct run *run)
 	waits.count++;
 }
 
+void run_unpark(struct run *run)
+{
+	unpark(run);
+	run->until_ms = 0;
+	if (run->req->t)
+		tm_unpark(run->req->t);
+}
+
+/* Sides of a parallel block wait at the same time: the transaction looks after the longest. */
+static void park_request(struct run *run, uint32_t most_ms)
+{
+	uint64_t    until = clock_ms() + most_ms;
+	struct run *outermost = run;
+
+	while (outermost->parent)
+		outermost = outermost->parent;
+	if (until < outermost->until_ms)
+		return;
+	outermost->until_ms = until;
+	tm_park(run->req->t, run_number(outermost), most_ms + PARK_SLACK_MS);
+}
+
 /* The run goes on and needs the wait no more; its owner may have it still. */
 static void let_go(struct wait *w)
 {
@@ -77,9 +99,10 @@ static void let_go(struct wait *w)
 	wheel_disarm(&w->timer);
 	w->run = NULL;
 	run->wait = NULL;
-	unpark(run);
-	if (run->req->t)
-		tm_unpark(run->req->t);
+	if (run->parent)	/* others of its parent's may wait still */
+		unpark(run);
+	else
+		run_unpark(run);
 }
 
 static void time_is_up(struct timer *t)
@@ -156,7 +179,7 @@ struct wait *call_suspend(struct call *c, uint32_t most_ms)
 		return NULL;
 	}
 	if (!run->background)
-		tm_park(r->t, run_number(run), most_ms + PARK_SLACK_MS);
+		park_request(run, most_ms);
 	wheel_arm(loop_wheel(waits.loop), &w->timer, clock_ms() + most_ms);
 	return w;
 }

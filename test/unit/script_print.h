@@ -400,6 +400,10 @@ static inline void print_stmt(struct printer *p, const struct stmt *s)
 	case ST_RETURN:
 		print_short(p, s->value ? "return " : "return", s->value);
 		return;
+	case ST_SPAWN: case ST_PARALLEL:
+		buf_add(p->out, s->kind == ST_SPAWN ? STR("spawn ") : STR("parallel "));
+		print_block(p, s->body);
+		return;
 	default:
 		print_short(p, s->kind == ST_EXIT ? "exit" : s->kind == ST_DROP ? "drop" : s->kind == ST_BREAK ? "break" : "continue", NULL);
 	}
