@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/random.h"
 
-enum { BACKOFF_FIRST_MS = 50, BACKOFF_MOST_MS = 5000 };
+enum { BACKOFF_FIRST_MS = 50, BACKOFF_MOST_MS = 2000 };
 
 static void look_up_next(struct pg_link *l);
 

@@ -133,7 +133,7 @@ def serve(c):
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *a: sys.exit(1))
-    cluster = Cluster()
+    cluster = Cluster(ssl=True)
     try:
         serve(cluster)
     finally:
