@@ -35,9 +35,9 @@ def ctl(*args, input=None, check=True, timeout=30):
     return r.stdout if check else r
 
 
-def new_database(path, domains=(DOMAIN,), users=USERS):
+def new_database(url, domains=(DOMAIN,), users=USERS):
     """The operator's way to a database: migrate, a domain, users with passwords on standard input."""
-    base = ["--db", "sqlite:" + path, "--schema", os.path.join(TOP, "db/schema")]
+    base = ["--db", url, "--schema", os.path.join(TOP, "db/schema")]
     ctl(*base, "db", "migrate")
     for d in domains:
         ctl(*base, "domain", "add", d)
@@ -54,7 +54,7 @@ class Template:
         with cls.lock:
             if cls.folder is None:
                 cls.folder = tempfile.TemporaryDirectory(prefix="sipario-template.")
-                new_database(os.path.join(cls.folder.name, "t.db"))
+                new_database("sqlite:" + os.path.join(cls.folder.name, "t.db"))
         for suffix in ("", "-wal", "-shm"):
             source = os.path.join(cls.folder.name, "t.db" + suffix)
             if os.path.exists(source):
@@ -77,9 +77,10 @@ def children(pid):
 
 
 class Server:
-    """script: the text of a script of its own; without one it is etc/sipario.cfg. settings: more lines, put at the end of it. tcp: a script of its own listens there, too, as the usual one does."""
+    """script: the text of a script of its own; without one it is etc/sipario.cfg. settings: more lines, put at the end of it. tcp: a script of its own listens there, too, as the usual one does. store: URL of a database that is
+    there, instead of an SQLite file."""
 
-    def __init__(self, bench, script=None, settings="", host="127.0.0.1", tcp=False, workers=2, database=True, start=True, ready=20):
+    def __init__(self, bench, script=None, settings="", host="127.0.0.1", tcp=False, workers=2, database=True, store=None, start=True, ready=20):
         self.bench, self.host, self.port = bench, host, sip.free_port(host)
         self.here = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self.address = (host, self.port)
@@ -87,10 +88,11 @@ class Server:
         self.db, self.control, self.log, self.file = (bench.path(f"{n}.{x}") for x in ("db", "sock", "log", "cfg"))
         self.proc, self.expect_complaint = None, False
         self.controlled = script is None or "@CONTROL@" in script
-        if database:
+        self.store = store or "sqlite:" + self.db
+        if database and not store:
             Template.copy(self.db)
         text = script if script is not None else f'include "{TOP}/etc/sipario.cfg";\n'
-        consts = {"DOMAIN": DOMAIN, "LISTEN": f"udp:{self.here}", "LISTEN_TCP": f"tcp:{self.here}", "DATABASE": "sqlite:" + self.db, "CONTROL": self.control}
+        consts = {"DOMAIN": DOMAIN, "LISTEN": f"udp:{self.here}", "LISTEN_TCP": f"tcp:{self.here}", "DATABASE": self.store, "CONTROL": self.control}
         if script is not None:
             for k, v in consts.items():
                 text = text.replace("@" + k + "@", v)
@@ -124,7 +126,7 @@ class Server:
         return children(self.proc.pid)
 
     def ctl(self, *args, **kw):
-        return ctl("--socket", self.control, "--db", "sqlite:" + self.db, *args, **kw)
+        return ctl("--socket", self.control, "--db", self.store, *args, **kw)
 
     def sql(self, text, *values):
         db = sqlite3.connect(self.db, timeout=10)
