@@ -1,4 +1,4 @@
-/* What can be computed at load is: the operands are constants of the right types (check_expr.c has seen to it). */
+/* What can be computed at load is: the operands are constants. Where their types are wrong check_expr.c has said so, and they are left alone. */
 #include "script/checker.h"
 
 static void become(struct expr *e, struct value v)
@@ -40,6 +40,8 @@ static void fold_numbers(struct checker *c, struct expr *e, int64_t a, int64_t b
 	case OP_ADD: case OP_SUB: case OP_MUL: case OP_DIV: case OP_MOD: break;
 	default: return;
 	}
+	if (!is_number(t))
+		return;
 	if (arithmetic(e->op, a, b, &n)) {
 		become(e, (struct value){ .type = t, .u.i = n });
 		return;
@@ -51,14 +53,22 @@ static void fold_numbers(struct checker *c, struct expr *e, int64_t a, int64_t b
 	check_bad(e);
 }
 
-static void fold_join(struct checker *c, struct expr *e, struct str a, struct str b)
+/* One text of these. */
+static void fold_parts(struct checker *c, struct expr *e, const struct str *part, size_t count)
 {
-	struct str s = arena_printf(c->a, STR_FMT STR_FMT, STR_ARG(a), STR_ARG(b));
+	size_t     len = 0;
+	struct buf all;
 
-	if (s.p)
-		become(e, value_str(s));
-	else
+	for (size_t i = 0; i < count; i++)
+		len += part[i].len;
+	all = buf_on(arena_alloc(c->a, len ? len : 1), len);
+	if (!all.p) {
 		c->d->no_memory = true;
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		buf_add(&all, part[i]);
+	become(e, value_str(buf_str(&all)));
 }
 
 static void fold_binary(struct checker *c, struct expr *e)
@@ -73,14 +83,14 @@ static void fold_binary(struct checker *c, struct expr *e)
 	}
 	if (!is_const(e->u.op.a) || !is_const(e->u.op.b))
 		return;
-	if (e->op == OP_AND || e->op == OP_OR)
+	if ((e->op == OP_AND || e->op == OP_OR) && a->type == T_BOOL && b->type == T_BOOL)
 		become(e, value_bool(e->op == OP_AND ? a->u.b && b->u.b : a->u.b || b->u.b));
 	else if (e->op == OP_EQ || e->op == OP_NE)
 		become(e, value_bool(value_eq(a, b) == (e->op == OP_EQ)));
 	else if (is_number(a->type) && is_number(b->type))
 		fold_numbers(c, e, a->u.i, b->u.i);
 	else if (e->op == OP_ADD && a->type == T_STR && b->type == T_STR)
-		fold_join(c, e, a->u.s, b->u.s);
+		fold_parts(c, e, (const struct str[]){ a->u.s, b->u.s }, 2);
 }
 
 static void fold_unary(struct checker *c, struct expr *e)
@@ -93,9 +103,11 @@ static void fold_unary(struct checker *c, struct expr *e)
 		become(e, value_bool(!a->u.b));
 	else if (e->op == OP_IS_SET)
 		become(e, value_bool(a->type != T_NULL));
-	else if (e->op == OP_NEG && a->u.i == INT64_MIN)
+	else if (e->op != OP_NEG || !is_number(a->type))
+		return;		/* has been reported */
+	else if (a->u.i == INT64_MIN)
 		diag_add(c->d, D_NUMBER, e->span, "the result does not fit in 64 bits");
-	else if (e->op == OP_NEG)
+	else
 		become(e, (struct value){ .type = a->type, .u.i = -a->u.i });
 }
 
@@ -110,24 +122,17 @@ static bool all_const(const struct expr *e)
 /* As the machine does it: a null leaves nothing. */
 static void fold_text(struct checker *c, struct expr *e)
 {
-	struct str *part = check_new(c, (e->u.list.count + 1) * sizeof(*part));
-	size_t      len = 0;
-	struct buf  all;
+	size_t      n = e->u.list.count;
+	struct str *part = check_new(c, (n + 1) * sizeof(*part));
 
-	for (size_t i = 0; part && i < e->u.list.count; i++) {
+	for (size_t i = 0; part && i < n; i++) {
 		const struct value *v = &e->u.list.item[i]->u.value;
 
 		part[i] = v->type == T_NULL ? STR("") : value_text(c->a, v);
-		len += part[i].len;
 		c->d->no_memory |= !part[i].p;
 	}
-	all = buf_on(arena_alloc(c->a, len ? len : 1), len);
-	c->d->no_memory |= !part || !all.p;
-	if (c->d->no_memory)
-		return;
-	for (size_t i = 0; i < e->u.list.count; i++)
-		buf_add(&all, part[i]);
-	become(e, value_str(buf_str(&all)));
+	if (part && !c->d->no_memory)
+		fold_parts(c, e, part, n);
 }
 
 static void fold_list(struct checker *c, struct expr *e)

@@ -254,6 +254,7 @@ TEST(expressions_give_what_the_language_says)
 		{ "\"+123456789012345678\".e164() ?? \"-\"", "-" }, { "$ru.e164(\"49\") ?? \"-\"", "-" },
 		/* texts */
 		{ "\"$(5)\" + \"x\"", "5x" }, { "\"$(null)\".length()", "0" }, { "\"a\\x00b$(5)\".length()", "4" },
+		{ "(\"a\\x00b\" + \"c\").length()", "4" },
 		{ "\"AbC\".lower()", "abc" }, { "\" a \".trim()", "a" }, { "\"abc\".length()", "3" }, { "\"abc\".starts(\"ab\")", "true" },
 		{ "\"abc\".ends(\"ab\")", "false" }, { "\"abcdef\".substr(2)", "cdef" }, { "\"abcdef\".substr(-3, 2)", "de" }, { "\"abc\".substr(7)", "" },
 		{ "\"abc\".substr(-7, 1)", "a" }, { "\"a,b,,c\".split(\",\")", "[a, b, , c]" }, { "\"\".split(\",\").count()", "0" },
