@@ -69,11 +69,17 @@ void counter_show(const struct counter *c, bool shown)
 		all.at[c->id] = shown ? c : NULL;
 }
 
+/* A script may add any number: what does not fit begins anew, as with every counter. */
+static int64_t plus(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
 void counter_add(const struct counter *c, int64_t n)
 {
 	int64_t *cell = row() + c->id;
 
-	__atomic_store_n(cell, *cell + n, __ATOMIC_RELAXED);
+	__atomic_store_n(cell, plus(*cell, n), __ATOMIC_RELAXED);
 }
 
 int64_t counter_read(const struct counter *c)
@@ -85,7 +91,7 @@ int64_t counter_read(const struct counter *c)
 	if (!shm_here.region)
 		return all.before[c->id];
 	for (unsigned i = 0; i < shm_here.procs; i++)
-		sum += __atomic_load_n(&shm_here.region->room[i].counter[c->id], __ATOMIC_RELAXED);
+		sum = plus(sum, __atomic_load_n(&shm_here.region->room[i].counter[c->id], __ATOMIC_RELAXED));
 	return sum;
 }
 
