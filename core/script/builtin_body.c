@@ -1,4 +1,5 @@
 /* The body, and what a session description says (RFC 8866). */
+#include "msg/body.h"
 #include "script/builtin.h"
 
 static struct str content_type(const struct msg *m)
@@ -51,111 +52,17 @@ static const struct field sdp_fields[] = {
 };
 const struct shape sdp_shape = { "sdp", sdp_fields };
 
-/* Formats with a number below 96 need no rtpmap (RFC 3551 §6). */
-static const struct { unsigned number; const char *name; } fixed[] = {
-	{ 0, "PCMU" }, { 3, "GSM" }, { 4, "G723" }, { 5, "DVI4" }, { 7, "LPC" }, { 8, "PCMA" }, { 9, "G722" }, { 10, "L16" }, { 12, "QCELP" },
-	{ 13, "CN" }, { 15, "G728" }, { 18, "G729" }, { 26, "JPEG" }, { 31, "H261" }, { 34, "H263" },
-};
-
-struct sdp {
-	struct str ip, media_ip, media, formats;
-	uint32_t   port;
-	bool       has_media;
-};
-
-static struct str take_word(struct str *rest)
-{
-	*rest = str_trim(*rest);
-	return str_take_until(rest, ' ');
-}
-
-/* c=IN IP4 192.0.2.1/127 */
-static struct str connection(struct str rest)
-{
-	struct str address;
-
-	take_word(&rest);
-	take_word(&rest);
-	address = take_word(&rest);
-	return str_take_until(&address, '/');
-}
-
-/* The next line, and what is behind its "x=". */
-static bool sdp_line(struct str *rest, char *kind, struct str *value)
-{
-	while (rest->len) {
-		struct str line = str_trim(str_take_until(rest, '\n'));
-
-		if (line.len < 2 || line.p[1] != '=')
-			continue;
-		*kind = line.p[0];
-		*value = str_trim(str_from(line, 2));
-		return true;
-	}
-	return false;
-}
-
-/* Up to the second medium. */
-static void sdp_read(struct str body, struct sdp *s)
-{
-	struct str value;
-	char       kind;
-
-	while (sdp_line(&body, &kind, &value)) {
-		if (kind == 'm' && s->has_media)
-			return;
-		if (kind == 'c' && s->has_media)
-			s->media_ip = connection(value);
-		else if (kind == 'c')
-			s->ip = connection(value);
-		if (kind != 'm')
-			continue;
-		s->has_media = true;
-		s->media = take_word(&value);
-		value = str_trim(value);
-		if (!str_take_u32(&value, &s->port))
-			s->port = 0;
-		(void)str_take_until(&value, ' ');	/* what may follow the port: /2 */
-		take_word(&value);	/* RTP/AVP */
-		s->formats = str_trim(value);
-	}
-}
-
-/* a=rtpmap:101 telephone-event/8000 */
-static struct str codec_name(struct str body, struct str format)
-{
-	struct str value;
-	char       kind;
-	uint32_t   n;
-
-	while (sdp_line(&body, &kind, &value)) {
-		struct str name;
-
-		if (kind != 'a' || !str_starts(value, STR("rtpmap:")))
-			continue;
-		value = str_from(value, 7);
-		name = take_word(&value);
-		if (str_eq(name, format)) {
-			value = str_trim(value);
-			return str_take_until(&value, '/');
-		}
-	}
-	for (size_t i = 0; str_u32(format, &n) && i < COUNT_OF(fixed); i++)
-		if (fixed[i].number == n)
-			return str_of(fixed[i].name);
-	return format;
-}
-
-static enum err codecs(struct arena *a, struct str body, struct str formats, struct value *out)
+static enum err codecs(struct arena *a, const struct sdp *s, struct value *out)
 {
 	enum { MOST = 64 };
 	struct value *v = arena_alloc(a, MOST * sizeof(*v));
+	struct str    formats = s->formats;
 	size_t        n = 0;
 
 	if (!v)
 		return ERR_NOMEM;
 	while (formats.len && n < MOST)
-		v[n++] = value_str(codec_name(body, take_word(&formats)));
+		v[n++] = value_str(sdp_codec(s, sdp_format_take(&formats)));
 	return make_list(a, v, n, out);
 }
 
@@ -164,21 +71,26 @@ static struct value text_value(struct str s)
 	return s.len ? value_str(s) : V_NULL;
 }
 
+/* Where it stands beside something else, that is not in the way (RFC 5621 §3.1). */
 enum verdict get_sdp(struct call *c, struct str arg, struct value *out)
 {
 	const struct msg *m = &c->req->msg;
 	struct arena     *a = c->c->arena;
-	struct sdp        s = { 0 };
+	struct str        type = STR_NONE, body;
+	struct sdp        s;
 	struct value     *v;
 	struct record    *rec;
 
 	(void)arg;
-	if (!m->body.len || !str_ieqz(content_type(m), "application/sdp"))
+	if (!m->body.len || msg_hdr(m, STR("Content-Type"), &type))
 		return V_OK;
-	sdp_read(m->body, &s);
+	body = body_find(type, m->body, "application/sdp");
+	if (!body.p)
+		return V_OK;
+	sdp_read(body, &s);
 	v = arena_alloc(a, (COUNT_OF(sdp_fields) - 1) * sizeof(*v));
 	rec = ARENA_NEW(a, struct record);
-	if (!v || !rec || codecs(a, m->body, s.formats, &v[3]))
+	if (!v || !rec || codecs(a, &s, &v[3]))
 		return V_ERROR;
 	v[0] = text_value(s.media_ip.len ? s.media_ip : s.ip);
 	v[1] = s.has_media ? value_int(s.port) : V_NULL;

@@ -312,6 +312,9 @@ TEST(a_session_description_is_a_record)
 		"a=rtpmap:96 opus/48000/2\\r\\na=rtpmap:101 telephone-event/8000\\r\\nm=video 5000 RTP/AVP 31\\r\\nc=IN IP4 1.1.1.1\\r\\n\"; "
 		"let s = $sdp ?? send_reply(500); send_reply(200, \"$(s.ip) $(s.port) $(s.media) $(s.codecs) $(nat_uac_test(private_sdp))\"); }",
 		"200 10.0.0.9 4000 audio [PCMA, opus, telephone-event, 33] true");
+	answers("request_route { $hdr(Content-Type) = \"multipart/mixed;boundary=b\"; "
+		"$body = \"--b\\r\\n\\r\\nhello\\r\\n--b\\r\\nContent-Type: application/sdp\\r\\n\\r\\nm=audio 4000 RTP/AVP 0 8\\r\\n--b--\"; "
+		"let s = $sdp ?? send_reply(500); send_reply(200, \"$(s.ip) $(s.port) $(s.codecs)\"); }", "200  4000 [PCMU, PCMA]");
 	answers("request_route { $hdr(Content-Type) = \"application/sdp\"; $body = \"junk\"; let s = $sdp ?? send_reply(500); "
 		"send_reply(200, \"$(s.ip) $(s.codecs.count())\"); }", "200  0");
 }
