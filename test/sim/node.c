@@ -47,6 +47,7 @@ static void die(struct worker *w)
 	node.runs_open[w->slot] = 0;
 	world_remark("worker %u dies", w->slot);
 	check_worker_died();
+	outlive_worker_died();
 	alarm_off(&w->wheel);
 	/* whatever it died of, the supervisor needs a moment */
 	alarm_at(&w->lives, world.now_ms + 1 + draw_below(world.plan->seed, 23, node.turns, 1000));
@@ -70,10 +71,16 @@ static void set_wheel(struct worker *w)
 /* What was done may have consequences for the others. */
 static void look_around(bool did_something)
 {
+	bool looked = false;
+
 	for (unsigned i = 1; i <= WORKERS; i++) {
 		struct worker *w = &node.worker[i];
 
 		set_wheel(w);
+		if (!w->dead && did_something && !looked) {
+			outlive_look();
+			looked = true;
+		}
 		if (did_something && !w->dead && !w->letters.order)
 			alarm_at(&w->letters, world.now_ms + draw_below(world.plan->seed, 20, node.turns, 5));
 	}
@@ -434,6 +441,7 @@ void node_begin(void)
 		node.worker[i] = (struct worker){ .slot = i, .wheel.fn = on_wheel, .letters.fn = on_letters, .lives.fn = rebirth };
 		proc_enter(i, "worker");
 	}
+	outlive_begin();
 	node.owners = shm_usage(node.usage, MOST_OWNERS);
 	deaths_begin();
 }

@@ -3,7 +3,7 @@
  * one seed. A run takes one process: what goes wrong in it, a crash included, is seen by the parent.
  *
  * plan.c draws what shall happen; world.c lets it happen; node.c is the server; ua.c the user agents; check.c watches every message that enters or
- * leaves the server and knows what the RFCs owe it; trace.c draws the ladder; shrink.c looks for the least that still fails. */
+ * leaves the server and knows what the RFCs owe it; outlive.c looks into it; trace.c draws the ladder; shrink.c looks for the least that still fails. */
 #include "base/arena.h"
 #include "base/list.h"
 #include "msg/msg.h"
@@ -182,6 +182,11 @@ void check_relay_timeout(int call);		/* the time of a relay() may be over */
 void check_worker_died(void);
 void check_unreachable(int ua);		/* ICMP errors speak of it */
 void check_end(void);
+
+/* --- outlive.c --- */
+void outlive_begin(void);
+void outlive_worker_died(void);
+void outlive_look(void);		/* as a process that lives */
 
 /* --- trace.c, shrink.c, main.c --- */
 void trace_print(void);
