@@ -80,6 +80,7 @@ def words():
         "constant": {"true", "false", "null"},
         "operator": {"in"},
     }
+    out["statement"] |= set(re.findall(r'parser_at_word\(p, "(\w+)"\)', stmt)) - out["declaration"] - out["route"] - out["operator"] - foreign
     known = set().union(*out.values())
     out["test"] |= set(re.findall(r'parser_at_word\(p, "(\w+)"\)', step)) - known
     out["setting"] = set(re.findall(r'parser_at_word\(p, "(\w+)"\)', other)) - known - out["test"] - foreign

@@ -7,7 +7,7 @@ let s:cpo_save = &cpo
 set cpo&vim
 
 syn keyword siparioDeclaration branch_route dialog_route event_route reply_route request_route route timer_route const given include module table test
-syn keyword siparioStatement break continue drop else exit for if let return while every parallel spawn in
+syn keyword siparioStatement break continue drop else exit for if let parallel return spawn while every in
 syn keyword siparioTest contained after and at binding body by contact counter dialog display_name domain expect expires fail for forward_always
 syn keyword siparioTest contained forward_busy forward_no_answer forward_offline from header host in level log next no nothing over party password path q
 syn keyword siparioTest contained reason reply request restore ring_time ruri send source sql status time to type uri user username wait with within
