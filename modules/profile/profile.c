@@ -2,10 +2,11 @@
 
 #include <stdlib.h>
 
-enum column { C_NAME, C_DOMAIN, C_DISPLAY_NAME, C_STATUS, C_ALWAYS, C_BUSY, C_NO_ANSWER, C_OFFLINE, C_RING_TIME, COLUMNS };
+enum column { C_NAME, C_DOMAIN, C_DISPLAY_NAME, C_STATUS, C_ALWAYS, C_BUSY, C_NO_ANSWER, C_OFFLINE, C_VOICEMAIL, C_RING_TIME, C_DO_NOT_DISTURB, COLUMNS };
 
 static struct db_stmt by_user = {
-	"SELECT name, domain, display_name, status, forward_always, forward_busy, forward_no_answer, forward_offline, ring_time "
+	"SELECT name, domain, display_name, status, forward_always, forward_busy, forward_no_answer, forward_offline, voicemail, ring_time, "
+	"CASE WHEN do_not_disturb THEN 1 ELSE 0 END "
 	"FROM users WHERE name = $1 AND domain = $2 AND status = 'active'", 2, 0
 };
 
@@ -19,7 +20,9 @@ static const struct field fields[] = {
 	{ "forward_busy", T_STR, true, "URI for calls that were answered 486" },
 	{ "forward_no_answer", T_STR, true, "URI for calls that were not answered in time" },
 	{ "forward_offline", T_STR, true, "URI for calls while no phone is registered" },
+	{ "voicemail", T_STR, true, "URI where callers may leave a message" },
 	{ "ring_time", T_DURATION, true, "how long to wait for an answer" },
+	{ "do_not_disturb", T_BOOL, false, "no call shall ring" },
 	{ 0 }
 };
 const struct shape profile_shape = { "profile", fields };
@@ -86,6 +89,7 @@ struct value profile_record(struct arena *a, const struct db_value *row)
 			return V_NULL;
 	}
 	v[C_RING_TIME] = row[C_RING_TIME].type == DB_INT && row[C_RING_TIME].i > 0 ? value_ms(row[C_RING_TIME].i * 1000) : V_NULL;
+	v[C_DO_NOT_DISTURB] = value_bool(row[C_DO_NOT_DISTURB].i != 0);
 	*r = (struct record){ .shape = &profile_shape, .v = v };
 	return value_record(r);
 }

@@ -62,7 +62,7 @@ TEST(a_record_has_nulls_for_what_is_not_set)
 {
 	const struct db_value row[] = {
 		db_text(STR("alice")), db_text(STR("example.org")), db_text(STR("")), db_text(STR("active")), db_null(),
-		db_text(STR("sip:bob@example.org")), db_null(), db_null(), db_int(20),
+		db_text(STR("sip:bob@example.org")), db_null(), db_null(), db_null(), db_int(20), db_int(1),
 	};
 	struct db_value without[COUNT_OF(row)];
 	struct value    v;
@@ -79,10 +79,12 @@ TEST(a_record_has_nulls_for_what_is_not_set)
 	CHECK_INT(v.u.rec->v[2].type, T_NULL);
 	CHECK_INT(v.u.rec->v[4].type, T_NULL);
 	CHECK_STR(v.u.rec->v[5].u.s, "sip:bob@example.org");
-	CHECK_INT(v.u.rec->v[8].u.i, 20000);	/* seconds in the table, milliseconds in the language */
+	CHECK_INT(v.u.rec->v[8].type, T_NULL);
+	CHECK(v.u.rec->v[10].type == T_BOOL && v.u.rec->v[10].u.b);
+	CHECK_INT(v.u.rec->v[9].u.i, 20000);	/* seconds in the table, milliseconds in the language */
 	memcpy(without, row, sizeof(row));
-	without[8] = db_null();
-	CHECK_INT(profile_record(&a, without).u.rec->v[8].type, T_NULL);
+	without[9] = db_null();
+	CHECK_INT(profile_record(&a, without).u.rec->v[9].type, T_NULL);
 	arena_free(&a);
 	arena_init(&a, NULL, 0, 1);
 	CHECK_INT(profile_record(&a, row).type, T_NULL);

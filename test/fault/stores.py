@@ -123,3 +123,55 @@ def _(b):
                         "-D", f"LISTEN_TCP=tcp:127.0.0.1:{sip.free_port('127.0.0.1')}", "-D", f"CONTROL={b.path('s')}"], capture_output=True, text=True, timeout=30)
     said = r.stdout + r.stderr
     assert r.returncode != 0 and "has schema 0, this server needs" in said and "db migrate" in said and "hush" not in said, said
+
+
+WORDS = ["'; DROP TABLE bindings; --", "') ON CONFLICT DO NOTHING; --", "\" OR 1=1", "$1 $2", "\\'; SELECT 1", "%s%n%00", "x' || pg_sleep(9) || 'x", "E'\\\\x00'"]
+BYTES = [b"\xed\xb0\x80", b"\xff\xfe", b"\xc0\x80", b"\xed\xa0\x80", b"a\0b"]
+
+
+def raw(m, name, value):
+    """The request with another value for that header."""
+    return re.sub(rb"(?m)^" + name + rb": [^\r]*", lambda _: name + b": " + value, m, count=1)
+
+
+def every_field(b, s, count):
+    alice = b.keep(sip.Phone(s.address, "alice", DOMAIN, password=password("alice")))
+    before, children = count("users"), set(s.children())
+    for i, w in enumerate(WORDS):
+        assert alice.registered(headers=[("User-Agent", w)]).status == 200
+        assert count("bindings WHERE user_agent = '" + w.replace("'", "''") + "'") == 1, w
+        safe = re.sub(r"[^A-Za-z0-9]", lambda m: "".join(f"%{x:02X}" for x in m.group(0).encode()), w)
+        alice.register(contact=f"<sip:{safe}@127.0.0.1:5090>;expires=60", call_id="it's-\"a\"-call%id" + str(i), cseq=i * 2 + 1)
+        alice.finish(alice.start("MESSAGE", f"sip:{safe}@{DOMAIN}"))
+        stranger = b.keep(sip.Phone(s.address, safe, DOMAIN, password="x"))
+        assert stranger.register().status in (400, 401, 403), w
+    for x in BYTES:
+        for name in (b"User-Agent", b"Contact", b"Call-ID", b"Path", b"To", b"From"):
+            rq = alice.start("REGISTER", f"sip:{DOMAIN}", [("Contact", f"<{alice.contact}>"), ("User-Agent", "x"), ("Path", "<sip:a.example;lr>"), ("Supported", "path")])
+            value = {b"Contact": b"<sip:" + x + b"@127.0.0.1>", b"Path": b"<sip:" + x + b"@a.example;lr>", b"To": b"<sip:" + x + b"@" + DOMAIN.encode() + b">",
+                     b"From": b"<sip:" + x + b"@" + DOMAIN.encode() + b">;tag=1"}.get(name, x)
+            alice.send(raw(rq.raw, name, value))
+        alice.inbox.clear()
+        if b"\0" not in x:     # that one is refused before anybody is asked for a password
+            m = alice.register(headers=[("User-Agent", x.decode("utf-8", "surrogateescape"))])
+            assert m.status in (200, 400), (x, m.start)
+    assert count("users") == before and count("bindings") > 0
+    assert alice.registered().status == 200 and set(s.children()) == children, "a worker died"
+    bad = ctl("--db", s.store, "user", "add", "o'brien;--@" + DOMAIN, "--stdin", "--display", "'); DROP TABLE users; --", input="it's\n", check=False)
+    assert bad.returncode == 0, bad.stderr
+    assert "DROP TABLE" in ctl("--db", s.store, "user", "show", "o'brien;--@" + DOMAIN) and count("users") == before + 1
+    ctl("--db", s.store, "user", "remove", "o'brien;--@" + DOMAIN)
+    assert ctl("--db", s.store, "user", "set", "alice@" + DOMAIN, "display_name=a\udcffb", check=False).returncode != 0
+
+
+@test("whatever stands in a field is a value to SQL: SQLite")
+def _(b):
+    s = Server(b)
+    every_field(b, s, lambda what: s.sql("SELECT count(*) FROM " + what)[0][0])
+
+
+@test("whatever stands in a field is a value to SQL: PostgreSQL")
+def _(b):
+    c = cluster(b)
+    s = Server(b, store=store(c))
+    every_field(b, s, lambda what: int(c.sql("sip", "SELECT count(*) FROM " + what)))
