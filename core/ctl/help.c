@@ -168,6 +168,20 @@ static void put_command(struct json_out *o, const struct module *m, const struct
 	json_close_object(o);
 }
 
+/* "$event.aor: string" */
+static void put_event(struct json_out *o, const struct mod_event *e)
+{
+	struct str fields = STR("");
+
+	for (const struct field *f = e->shape ? e->shape->fields : NULL; f && f->name; f++)
+		fields = arena_printf(o->arena, STR_FMT "%s$event.%s: %s%s", STR_ARG(fields), fields.len ? ", " : "", f->name, vtype_name(f->type), f->nullable ? "?" : "");
+	json_open_object(o, NULL);
+	json_put_text(o, "event", str_of(e->name));
+	json_put_text(o, "help", str_of(e->help));
+	json_put_text(o, "fields", fields);
+	json_close_object(o);
+}
+
 static void put_module(struct json_out *o, const struct module *m)
 {
 	char       room[256];
@@ -198,6 +212,10 @@ static void put_module(struct json_out *o, const struct module *m)
 	json_open_list(o, "variables");
 	for (const struct mod_var *v = m->vars; v && v->name; v++)
 		put_var(o, v);
+	json_close_list(o);
+	json_open_list(o, "events");
+	for (struct mod_event *const *e = m->events; e && *e; e++)
+		put_event(o, *e);
 	json_close_list(o);
 	json_open_list(o, "counters");
 	for (struct counter *const *n = m->counters; n && *n; n++)

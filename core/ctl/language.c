@@ -19,6 +19,9 @@ static void put_events(struct json_out *o)
 	json_open_list(o, "events");
 	for (const char *const *e = background_events; *e; e++)
 		json_put_text(o, NULL, str_of(*e));
+	for (size_t i = 0; module_at(i); i++)
+		for (struct mod_event *const *e = module_at(i)->events; e && *e; e++)
+			json_put_text(o, NULL, str_of((*e)->name));
 	json_close_list(o);
 }
 

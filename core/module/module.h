@@ -6,7 +6,7 @@
 #include "proxy/request.h"
 #include "shm/counter.h"
 
-enum { MODULE_ABI = 2 };	/* changes with any struct of this header */
+enum { MODULE_ABI = 3 };	/* changes with any struct of this header */
 
 /* --- parameters: module NAME { name = value; } --- */
 enum param_type {
@@ -98,6 +98,13 @@ struct mod_var {
 	const char  *help;
 	const struct shape *shape;	/* of a T_RECORD */
 };
+/* What event_route[NAME] listens to. */
+struct mod_event {
+	const char         *name;	/* "module:event" */
+	const struct shape *shape;	/* of $event; NULL: it has no fields */
+	const char         *help;
+	bool                heard;	/* some route listens, in this process. Where not, it shall cost nothing: look before values are gathered */
+};
 /* A command of the control channel (JSON-RPC method "module.name"), run in the control process. Texts are JSON. */
 struct mod_command {
 	const char *name;
@@ -118,6 +125,7 @@ struct module {
 	const struct mod_var     *vars;
 	const struct mod_command *commands;
 	struct counter          **counters;	/* NULL-ended */
+	struct mod_event *const  *events;	/* NULL-ended */
 	/* Hooks, each may be NULL, in this order. `why` (256 bytes) is a sentence for the operator on error. */
 	enum err (*configure)(char *why);	/* parameters are set; checks across them; no resources (also under sipario -c) */
 	enum err (*start)(char *why);		/* supervisor, shared memory exists, before the fork */
@@ -157,6 +165,11 @@ MUST_CHECK enum err modules_configure(char *why, size_t cap);	/* parameters are 
 MUST_CHECK enum err modules_start(char *why, size_t cap);
 MUST_CHECK enum err modules_worker_start(struct loop *l, char *why, size_t cap);
 void modules_stop(void);
+
+/* --- events --- */
+/* Something has happened: `v` has a value for each field (numbers, texts, addresses, null), which are copied. In any process, also under locks of a rank
+ * below RANK_MAILBOX; the route runs later, on its own. */
+void event_raise(const struct mod_event *e, const struct value *v);
 
 /* --- waiting --- */
 struct wait;

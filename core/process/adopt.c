@@ -174,6 +174,7 @@ static void on_letter(struct mail *m)
 	(void)m;
 	if (v.epoch != own.epoch) {
 		switch_to(&v);
+		script_reloaded(v.now.number, str_of(v.now.digest));
 		tell(&my_seat()->active, v.epoch);
 	}
 	prepare();

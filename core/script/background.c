@@ -108,8 +108,8 @@ void background_done(struct run *run)
 	request_alone_free(run->req);
 }
 
-/* Start a run of that route, if there is one. */
-static void start_run(enum route_kind kind, struct str name, struct beat *b)
+/* A run of that route, if there is one. */
+static struct run *new_run(enum route_kind kind, struct str name)
 {
 	struct script      *s = script_now();
 	const struct route *route = s ? program_route(s->program, kind, name) : NULL;
@@ -118,16 +118,56 @@ static void start_run(enum route_kind kind, struct str name, struct beat *b)
 
 	if (run) {
 		run->background = true;
-		run->beat = b;
-		run_go(run);
-		return;
+		return run;
 	}
 	if (r)
 		request_alone_free(r);
 	if (route)
 		log_error(NULL, "no memory to run route=" STR_FMT, STR_ARG(name));
-	if (b)
+	return NULL;
+}
+
+static void start_run(enum route_kind kind, struct str name, struct beat *b)
+{
+	struct run *run = new_run(kind, name);
+
+	if (run) {
+		run->beat = b;
+		run_go(run);
+	} else if (b) {
 		beat_ended(b);
+	}
+}
+
+/* Texts and addresses point into the copy. */
+static void move_values(struct value *to, const struct value *from, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if ((to[i].type == T_STR || to[i].type == T_URI) && to[i].u.s.p)
+			to[i].u.s.p = (const char *)to + (from[i].u.s.p - (const char *)from);
+		else if (to[i].type == T_IP)
+			to[i].u.ip = (const struct addr *)(const void *)((const char *)to + ((const char *)from[i].u.ip - (const char *)from));
+	}
+}
+
+void background_event(const struct mod_event *e, const struct value *v, size_t bytes)
+{
+	struct run    *run = new_run(ROUTE_EVENT, str_of(e->name));
+	struct record *rec = run ? ARENA_NEW(&run->req->arena, struct record) : NULL;
+	struct value  *copy = run && e->shape ? arena_alloc(&run->req->arena, bytes) : NULL;
+	size_t         n = 0;
+
+	if (!run)
+		return;
+	while (e->shape && e->shape->fields[n].name)
+		n++;
+	if (copy && rec) {
+		memcpy(copy, v, bytes);
+		move_values(copy, v, n);
+		*rec = (struct record){ .shape = e->shape, .v = copy };
+		run->event = rec;
+	}
+	run_go(run);
 }
 
 /* --- timers --- */

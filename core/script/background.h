@@ -15,6 +15,8 @@ extern const char *const background_events[];
 /* A request that nobody sent; NULL: no memory. */
 MUST_CHECK struct request *request_alone(void);
 void request_alone_free(struct request *r);
+/* Worker: a run of the route that listens to it, if there is one. `v`: the values of its fields and, behind them, what they point to. */
+void background_event(const struct mod_event *e, const struct value *v, size_t bytes);
 /* Such a run has ended: its request and all its memory. */
 void background_done(struct run *run);
 bool background_stopping(void);

@@ -3,6 +3,7 @@
 #include "script/background.h"
 #include "script/builtin.h"
 #include "script/commands.h"
+#include "script/event.h"
 #include "script/sht.h"
 
 enum { WHY_BYTES = 256 };	/* of a hook, module.h */
@@ -393,7 +394,7 @@ static enum err start(char *why)
 static struct counter *counters[] = { &sht_full, NULL };
 
 const struct module core_module = {
-	.abi = MODULE_ABI, .name = "core", .help = "what every script has", .params = core_settings, .funcs = core_funcs, .vars = core_vars, .counters = counters,
+	.abi = MODULE_ABI, .name = "core", .help = "what every script has", .params = core_settings, .funcs = core_funcs, .vars = core_vars, .counters = counters, .events = core_events,
 	.commands = script_commands, .start = start, .stop = background_stop,
 };
 

@@ -463,6 +463,14 @@ static enum verdict set_avp(struct call *c, struct str arg, const struct value *
 
 enum { IN_MESSAGE = IN_REQUEST | IN_DIALOG | IN_REPLY | IN_BRANCH, IN_ASKED = IN_REQUEST | IN_DIALOG | IN_BRANCH };
 
+static enum verdict get_event(struct call *c, struct str arg, struct value *out)
+{
+	(void)arg;
+	if (c->run->event)
+		*out = value_record(c->run->event);
+	return V_OK;
+}
+
 const struct mod_var core_vars[] = {
 	{ "ru", T_URI, false, false, get_ru, set_ru, IN_ASKED, "Request-URI" },
 	{ "rU", T_STR, true, false, get_rU, set_rU, IN_ASKED, "its user part" },
@@ -492,6 +500,7 @@ const struct mod_var core_vars[] = {
 	{ "du", T_URI, true, false, get_du, set_du, IN_ASKED, "URI of the next hop, instead of what the request says" },
 	{ "hdr", T_STR, true, true, get_hdr, set_hdr, IN_MESSAGE, "first header field of that name; assigned, it is the only one; null takes it out" },
 	{ "body", T_STR, true, false, get_body, set_body, IN_MESSAGE, "the body; null takes it out" },
+	{ "event", T_RECORD, false, false, get_event, NULL, IN_EVENT, "what has happened, in an event_route: $event.aor; which fields there are depends on the event" },
 	{ "sdp", T_RECORD, true, false, get_sdp, NULL, IN_MESSAGE, "what the session description in the body says: ip, port, media, codecs", &sdp_shape },
 	{ "avp", T_ANY, true, true, get_avp, set_avp, IN_ANY & ~IN_REPLY, "a value that lives with the transaction" },
 	{ 0 },

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "script/checker.h"
+#include "script/event.h"
 
 void check_bad(struct expr *e)
 {
@@ -137,6 +138,29 @@ static void check_name(struct checker *c, struct expr *e)
 	e->type = k->value->type;
 }
 
+static bool is_bare_event(const struct checker *c, struct str name)
+{
+	for (const char *const *e = c->env->events; e && *e; e++)
+		if (str_is(name, *e))
+			return true;
+	return false;
+}
+
+/* In the event's own route its fields are known; in a route that it calls they are found when it runs. An unknown event has been reported. */
+static void check_event_var(struct checker *c, struct expr *e)
+{
+	const struct mod_event *ev = c->route->kind == ROUTE_EVENT ? event_find(c->env->at, c->route->name) : NULL;
+
+	if (c->route->kind != ROUTE_EVENT)
+		return;
+	e->type.shape = ev ? ev->shape : NULL;
+	if (e->type.shape)
+		return;
+	if (ev || is_bare_event(c, c->route->name))
+		diag_add(c->d, D_NO_VALUE, e->span, "event `" STR_FMT "` has nothing to say: there is no `$event`", STR_ARG(c->route->name));
+	check_bad(e);
+}
+
 static void check_var(struct checker *c, struct expr *e)
 {
 	const struct mod_var *v = check_find_var(c, e->u.var.name);
@@ -164,6 +188,8 @@ static void check_var(struct checker *c, struct expr *e)
 	check_use(c, arena_dup(c->a, str_of(name)), e->span, v->where | IN_SPAWN | IN_PARALLEL);
 	e->u.var.var = v;
 	e->type = (struct type){ .type = v->type, .nullable = v->nullable, .item = T_ANY, .shape = v->shape };
+	if (strcmp(v->name, "event") == 0)
+		check_event_var(c, e);
 }
 
 static void check_table_ref(struct checker *c, struct expr *e)

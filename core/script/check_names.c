@@ -1,5 +1,6 @@
 /* Names: where they are looked up, and what is said when they are not there. */
 #include "script/checker.h"
+#include "script/event.h"
 #include "script/foreign.h"
 
 void *check_new(struct checker *c, size_t bytes)
@@ -247,16 +248,20 @@ struct route *check_find_route(struct checker *c, enum route_kind kind, struct s
 
 void check_event_name(struct checker *c, const struct route *r)
 {
-	struct nearest near = nearest_to(r->name);
-	struct diag   *g;
+	struct nearest       near = nearest_to(r->name);
+	const struct module *m;
+	struct diag         *g;
 
-	if (!c->env->events)
+	if (event_find(c->env->at, r->name))
 		return;
-	for (const char *const *e = c->env->events; *e; e++) {
+	for (const char *const *e = c->env->events; e && *e; e++) {
 		if (str_is(r->name, *e))
 			return;
 		nearest_offer(&near, str_of(*e));
 	}
+	for (size_t i = 0; (m = c->env->at(i)); i++)
+		for (struct mod_event *const *e = m->events; e && *e; e++)
+			nearest_offer(&near, str_of((*e)->name));
 	g = diag_add(c->d, D_NO_EVENT, r->name_span, "no event `" STR_FMT "`", STR_ARG(r->name));
 	diag_did_you_mean(c->d, g, nearest_name(&near));
 }

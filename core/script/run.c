@@ -3,6 +3,7 @@
 #include "script/run_trail.h"
 
 #include "script/builtin.h"
+#include "script/event.h"
 
 static struct {
 	struct script *script;	/* what new runs take */
@@ -28,8 +29,10 @@ void script_use(struct script *s)
 		now.used = s;
 	}
 	now.script = s;
-	if (s)
+	if (s) {
 		counters_show(s->program);
+		events_heard(s->program);
+	}
 	background_adopt();
 	if (old != s)
 		script_unref(old);

@@ -43,6 +43,7 @@ struct run {
 	bool               dropped;	/* `drop` */
 	bool               inner;	/* of a branch or reply route: it cannot wait (inner.c) */
 	bool               background;	/* of a timer or event route: nobody waits for an answer */
+	const struct record *event;	/* of an event route; NULL: it has none */
 	struct beat       *beat;	/* of a timer route (background.c) */
 	uint32_t           line;	/* traced: the last line in the trail (run_trail.c) */
 };

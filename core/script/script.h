@@ -38,6 +38,8 @@ MUST_CHECK enum err script_bind(struct script *s, char *why, size_t cap);
 void script_use(struct script *s);
 struct script *script_now(void);	/* NULL: nothing yet */
 struct script *script_keep(struct script *s);	/* one more reference, owed script_free() */
+/* event_route[core:reload] of the program in use. */
+void script_reloaded(uint32_t number, struct str version);
 /* Programs follow each other in epochs: the oldest of a program that some run of this process still uses; and somebody who wants to know
  * when that may have changed. */
 void script_set_epoch(struct script *s, uint32_t epoch);

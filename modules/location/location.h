@@ -37,6 +37,7 @@ struct location_cfg {
 };
 extern struct location_cfg location_cfg;
 extern struct counter location_bindings, location_aors, location_expired;
+extern struct mod_event location_added, location_removed, location_gone;
 extern const struct location_service location_service;
 extern const struct mod_command location_commands[];
 
@@ -62,8 +63,8 @@ struct aor  *aor_find_locked(uint32_t hash, struct str key);
 MUST_CHECK struct aor *aor_add_locked(uint32_t hash, struct str key);
 struct str   aor_key(const struct aor *a);
 void         aor_link_locked(struct aor *a, struct bind *b);
-/* Take out and count those that fn chooses, free them; returns how many. */
-size_t       aor_cut_locked(struct aor *a, bool (*chosen)(const struct bind *b, uint32_t now), uint32_t now);
+/* Take out and count those that fn chooses, raise `why` for each (NULL: nothing), free them; returns how many. */
+size_t       aor_cut_locked(struct aor *a, bool (*chosen)(const struct bind *b, uint32_t now), uint32_t now, const struct mod_event *why);
 void         aor_expire_locked(struct aor *a);	/* drop what is over */
 bool         bind_expired(const struct bind *b, uint32_t now);
 /* After a change: arm its timer, or free it when it is empty. */
@@ -85,3 +86,6 @@ MUST_CHECK enum err store_load(char *why, size_t cap);
 /* --- save.c, find.c --- */
 MUST_CHECK enum err location_save_bindings(const struct location_save *s, bool *now, void (*done)(void *arg, enum err err), void *arg);
 MUST_CHECK enum err location_find(struct arena *a, struct str aor, struct binding **list);
+
+/* --- event.c --- */
+void bind_event(const struct mod_event *e, struct str aor, const struct bind *b);	/* nothing where nobody listens */

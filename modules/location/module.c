@@ -73,8 +73,10 @@ const struct location_service location_service = {
 	.find = location_find, .save = location_save_bindings, .durable = is_durable,
 };
 
+static struct mod_event *const events[] = { &location_added, &location_removed, &location_gone, NULL };
+
 const struct module module = {
 	.abi = MODULE_ABI, .name = "location", .help = "where the users are: contacts by address-of-record, in shared memory",
 	.offers = "location", .service = &location_service, .params = params, .commands = location_commands,
-	.counters = counters, .configure = configure, .start = start, .worker_start = worker_start,
+	.counters = counters, .events = events, .configure = configure, .start = start, .worker_start = worker_start,
 };

@@ -199,9 +199,34 @@ static void submit_locked(struct draft *d)
 	d->waiter = NULL;
 }
 
+static bool is_among(const struct bind *list, const struct bind *b, bool doomed)
+{
+	struct binding v;
+
+	bind_view(b, &v);
+	for (; list; list = list->next)
+		if (list->doomed == doomed && bind_same(list, &v))
+			return true;
+	return false;
+}
+
+/* What is refreshed was there before and still is. Before anything is applied. */
+static void raise_locked(const struct draft *d, const struct aor *a)
+{
+	if (!location_added.heard && !location_removed.heard)
+		return;
+	for (const struct bind *b = a->binds; b; b = b->next)
+		if (b->doomed && !is_among(d->fresh, b, false))
+			bind_event(&location_removed, aor_key(a), b);
+	for (const struct bind *f = d->fresh; f; f = f->next)
+		if (!is_among(a->binds, f, true))
+			bind_event(&location_added, aor_key(a), f);
+}
+
 static void apply_locked(struct draft *d, struct aor *a)
 {
-	aor_cut_locked(a, bind_doomed, 0);
+	raise_locked(d, a);
+	aor_cut_locked(a, bind_doomed, 0, NULL);
 	while (d->fresh) {
 		struct bind *b = d->fresh;
 

@@ -147,7 +147,7 @@ bool bind_expired(const struct bind *b, uint32_t now)
 	return b->expires <= now;
 }
 
-size_t aor_cut_locked(struct aor *a, bool (*chosen)(const struct bind *b, uint32_t now), uint32_t now)
+size_t aor_cut_locked(struct aor *a, bool (*chosen)(const struct bind *b, uint32_t now), uint32_t now, const struct mod_event *why)
 {
 	struct bind **at = &a->binds, *b;
 	size_t        n = 0;
@@ -159,6 +159,7 @@ size_t aor_cut_locked(struct aor *a, bool (*chosen)(const struct bind *b, uint32
 			continue;
 		}
 		*at = b->next;
+		bind_event(why, aor_key(a), b);
 		shm_free(b);
 		n++;
 	}
@@ -169,7 +170,7 @@ size_t aor_cut_locked(struct aor *a, bool (*chosen)(const struct bind *b, uint32
 void aor_expire_locked(struct aor *a)
 {
 	uint32_t now = unix_now();
-	size_t   n = aor_cut_locked(a, bind_expired, now);
+	size_t   n = aor_cut_locked(a, bind_expired, now, &location_gone);
 
 	if (n && location_cfg.durable)
 		store_expire(aor_key(a), now);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "module/module.h"
+#include "script/event.h"
 #include "script/run.h"
 #include "script/sht.h"
 #include "script/sim.h"
@@ -725,6 +726,40 @@ TEST(a_removed_table_goes_when_no_run_can_see_it)
 	sht_sweep(2);
 	CHECK(owned("script.tables") < before);
 	stop();
+}
+
+TEST(a_reload_is_an_event_of_the_new_program)
+{
+	serve("request_route { send_reply(200, \"$(counter(\"told\"))\"); }");
+	reload("event_route[core:reload] { if ($event.version == \"abc\") count(\"told\", $event.program); } request_route { send_reply(200, \"$(counter(\"told\"))\"); }");
+	CHECK(event_reload.heard);
+	script_reloaded(7, STR("abc"));
+	sim_pass(50);
+	CHECK_STR(str_of(said("a")), "200 7");
+	reload("request_route { send_reply(200); }");
+	CHECK(!event_reload.heard);
+	script_reloaded(8, STR("abc"));
+	CHECK_INT(script_runs_parked(), 0);
+	stop();
+}
+
+TEST(events_and_their_fields_are_checked)
+{
+	static const struct { const char *text, *want; } rows[] = {
+		{ "event_route[core:relaod] { log(\"x\"); } request_route { drop; }", "did you mean `core:reload`?" },
+		{ "event_route[core:reload] { log($event.progrm); } request_route { drop; }", "did you mean `program`?" },
+		{ "event_route[core:start] { log($event.x); } request_route { drop; }", "event `core:start` has nothing to say" },
+		{ "request_route { log($event.x); drop; }", "`$event` makes no sense in a request_route" },
+	};
+
+	arena_init(&world.arena, NULL, 0, 1 << 20);
+	module_forget_all();
+	CHECK(!script_boot());
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		CHECK(!script_load_text(STR("x.cfg"), str_of(rows[i].text), NULL, &world.arena, &world.report));
+		CHECK_ROW(str_find_str(world.report, str_of(rows[i].want)) >= 0, rows[i].text);
+	}
+	arena_free(&world.arena);
 }
 
 TEST(an_image_makes_the_same_program_without_the_files)
