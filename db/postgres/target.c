@@ -41,9 +41,11 @@ static const char *our_habit(const char *key, const char *value, enum db_mode mo
 		return "read-write";
 	if (!strcmp(key, "fallback_application_name"))
 		return "sipario";
-	/* the kernel gives up a peer that has vanished after this, ms */
+	/* a peer that has vanished is given up by the kernel: 10 s after something was sent in vain, 40 s after the last sign of life */
 	if (!strcmp(key, "tcp_user_timeout") && !value)
 		return "10000";
+	if (!strcmp(key, "keepalives_idle") && !value)
+		return "30";
 	return value;
 }
 
