@@ -31,7 +31,6 @@ struct relay {
 struct branch_plan {
 	struct relay        *relay;
 	const struct target *target;
-	struct target        own;	/* what it has become for this branch */
 	struct msg          *msg;	/* the request as this branch sends it; NULL: as all do */
 	unsigned             breadth;
 };
@@ -190,26 +189,27 @@ static bool edit_form(struct relay *y, struct branch_plan *p)
 {
 	struct request *r = y->r;
 	struct str      dst = r->dst, asked = p->target->dst.len ? p->target->dst : r->dst;
+	struct target  *own = ARENA_NEW(&r->arena, struct target);
 	bool            wanted;
 
-	p->own = *p->target;
 	p->msg = ARENA_NEW(&r->arena, struct msg);
-	if (!p->msg || msg_fork(&r->msg, p->msg) || msg_set_ruri(p->msg, p->own.uri)) {
+	if (!own || !p->msg || msg_fork(&r->msg, p->msg) || msg_set_ruri(p->msg, p->target->uri)) {
 		y->failed = ERR_NOMEM;
 		return false;
 	}
+	*own = *p->target;
 	swap_form(r, p);
 	r->dst = asked;
 	wanted = y->opts.branch(y->opts.branch_arg, r);
-	p->own.dst = r->dst;
-	if (!str_eq(r->msg.ruri, p->own.uri) || !str_eq(r->dst, asked)) {
-		p->own.path = str_eq(r->msg.ruri, p->own.uri) ? p->own.path : STR_NONE;
-		p->own.flow.via = NULL;
+	own->dst = r->dst;
+	if (!str_eq(r->msg.ruri, own->uri) || !str_eq(r->dst, asked)) {
+		own->path = str_eq(r->msg.ruri, own->uri) ? own->path : STR_NONE;
+		own->flow.via = NULL;
 	}
-	p->own.uri = r->msg.ruri;
+	own->uri = r->msg.ruri;
 	r->dst = dst;
 	swap_form(r, p);
-	p->target = &p->own;
+	p->target = own;
 	y->refused |= !wanted;
 	return wanted;
 }

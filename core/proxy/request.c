@@ -5,7 +5,7 @@
 #include "proxy/internal.h"
 
 /* A request and the room that the common message needs, so that serving it takes nothing from malloc. */
-enum { ROOM_BYTES = 7168, ARENA_LIMIT = 1 << 20, MOST_SPARE = 64 };
+enum { ROOM_BYTES = 7680, ARENA_LIMIT = 1 << 20, MOST_SPARE = 64 };
 
 struct slot {
 	struct request r;
