@@ -17,11 +17,16 @@ enum {
 
 struct flow_of {
 	const char *name, *config, *method;
+	uint16_t    refused;	/* the final answer that is expected; 0: 2xx */
 };
 static const struct flow_of flows[] = {
 	{ "stateful-invite", "stateful.cfg", "INVITE" },  { "stateful-message", "stateful.cfg", "MESSAGE" },
 	{ "fwd-message", "stateless.cfg", "MESSAGE" },    { "options-self", "options-self.cfg", "OPTIONS" },
 	{ "register", "registrar.cfg", "REGISTER" },
+	/* what a script costs: the first one is the message alone */
+	{ "script-empty", "script-empty.cfg", "MESSAGE" },
+	{ "script-default", "../../etc/sipario.cfg", "MESSAGE", 403 },	/* a stranger is turned away by its third line */
+	{ "script-500", "../../build/script-500.cfg", "MESSAGE" },
 };
 
 struct letter {
@@ -174,7 +179,7 @@ static void caller(struct batch *next, struct msg *m)
 {
 	if (m->status < 200)
 		return;
-	if (m->status >= 300) {
+	if (m->status >= 300 && m->status != w.f->refused) {
 		if (!w.refused++)
 			fprintf(stderr, STR_FMT "\n", STR_ARG(m->raw));
 		return;
@@ -225,8 +230,8 @@ static void one_round(void)
 
 static void boot(const char *folder)
 {
-	static const struct str defines[] = { STR("UAS=sip:127.0.0.1:25070") };
-	struct script_options   o = { .defines = defines, .define_count = COUNT_OF(defines) };
+	static const struct str callee[] = { STR("UAS=sip:127.0.0.1:25070") }, another[] = { STR("DOMAIN=elsewhere.test") };
+	struct script_options   o = { .defines = w.f->refused ? another : callee, .define_count = 1 };
 	struct script          *s;
 	struct str              report;
 	char                    path[512], why[512] = "";
@@ -261,7 +266,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], flows[i].name))
 			w.f = &flows[i];
 	if (!w.f)
-		die("usage: cost stateful-invite|stateful-message|fwd-message|options-self|register [ROUNDS]");
+		die("usage: cost stateful-invite|stateful-message|fwd-message|options-self|register|script-empty|script-default|script-500 [ROUNDS]");
 	boot("test/bench");
 	for (unsigned i = 0; i < WARM_ROUNDS; i++)
 		one_round();
