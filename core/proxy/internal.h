@@ -53,6 +53,10 @@ struct str seal_write(struct msg *m, char room[SEAL_BYTES]);
 /* Does the URI of our Route value prove that we recorded it when the dialog of this request began? */
 bool seal_good(struct msg *m, const struct uri *u);
 
+/* --- path.c --- */
+/* The flow that our Path value names. ERR_NOT_FOUND: none; ERR_STATE: not written by us in this life, or it is gone. */
+MUST_CHECK enum err flow_token_read(const struct uri *u, struct flow *out);
+
 /* --- copy.c --- */
 /* A copy of a request for one branch: Via, Record-Route and Max-Breadth of its own on top of the rest. */
 struct copy {

@@ -98,6 +98,10 @@ MUST_CHECK enum err request_stateful(struct request *r);
 MUST_CHECK enum err request_reply(struct request *r, uint16_t status, struct str reason, struct str headers);
 MUST_CHECK enum err request_reply_full(struct request *r, const struct reply *what);
 
+/* A REGISTER on its way to a registrar: put us into its Path, with the flow it came by (RFC 3327, RFC 5626 §5.2). A request that comes with that Path as
+ * its Route has this flow as its target. `at`: "host:port" where the registrar reaches us, empty: our own address. */
+MUST_CHECK enum err request_add_path(struct request *r, struct str at);
+
 /* For who serves a request as its user agent (a registrar): has it come by another branch already (RFC 3261 §8.2.2.2)? Then 482 was sent. */
 bool request_merged(struct request *r);
 

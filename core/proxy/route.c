@@ -86,13 +86,38 @@ static enum err undo_strict_routing(struct request *r)
 	return err ? err : msg_set_ruri(&r->msg, target);
 }
 
+/* Our Path came back as Route: the phone's own flow is the way to it, and only that (RFC 5626 §5.3). False: it is gone, 430 was sent. */
+static bool take_flow(struct request *r, struct str value, enum err *err)
+{
+	struct name_addr na;
+	struct flow      flow;
+
+	if (name_addr_parse(value, &na))
+		return true;
+	switch (flow_token_read(&na.uri, &flow)) {
+	case OK:
+		*err = request_add_target(r, &(struct target){ .uri = r->msg.ruri, .flow = flow, .q = 1000 });
+		return true;
+	case ERR_STATE:
+		if (r->msg.method != M_ACK)
+			reply_stateless(r, &(struct reply){ .status = 430 });
+		return false;
+	default:
+		return true;
+	}
+}
+
 bool route_in(struct request *r)
 {
 	struct str value;
 	enum err   err = undo_strict_routing(r);
 
-	while (!err && first_route(r, &value) && is_own_route(r, value))
-		err = msg_pop_value(&r->msg, H_ROUTE);
+	while (!err && first_route(r, &value) && is_own_route(r, value)) {
+		if (!r->targets && !take_flow(r, value, &err))
+			return false;
+		if (!err)
+			err = msg_pop_value(&r->msg, H_ROUTE);
+	}
 	if (!err)
 		return true;
 	count_bad(BAD_ROUTE);

@@ -229,6 +229,7 @@ static const struct mod_arg reply_args[] = {
 static const struct mod_arg branch_args[] = {
 	{ "uri", T_STR }, { "after", T_DURATION, .optional = true, .min = 1, .max = 600000 }, { 0 },
 };
+static const struct mod_arg path_args[] = { { "at", T_STR, .optional = true }, { 0 } };
 static const struct mod_arg relay_args[] = {
 	{ "timeout", T_DURATION, .optional = true, .min = 1, .max = UINT32_MAX }, { "to", T_STR, .optional = true },
 	{ "on_branch", T_STR, .optional = true }, { "on_reply", T_STR, .optional = true }, { 0 },
@@ -296,6 +297,9 @@ const struct mod_func core_funcs[] = {
 	{ "add_branch", fn_add_branch, branch_args, .where = IN_REQUEST,
 	  .help = "one more target for relay(); with `after` it joins the phones that ring then, or rings alone when none does any more" },
 	{ "record_route", fn_record_route, NULL, .where = IN_REQUEST, .help = "stay on the path of the dialog that this request begins" },
+	{ "add_path", fn_add_path, path_args, .where = IN_REQUEST,
+	  .help = "put this server into the Path of a REGISTER (RFC 3327), so that what the registrar sends to that phone comes back through here, on the flow "
+		  "it registered by. at: host:port where the registrar reaches us" },
 	{ "sleep", fn_sleep, sleep_args, .where = IN_ANY, .flags = F_SUSPENDS, .help = "wait; nobody else does" },
 	/* the message */
 	{ "is_method", fn_is_method, methods_args, T_BOOL, .where = IN_MESSAGE, .help = "is the method one of these: \"INVITE|MESSAGE\"?" },

@@ -30,6 +30,7 @@ enum verdict fn_sleep(struct call *c);
 enum verdict fn_relay(struct call *c);
 enum verdict fn_forward(struct call *c);
 enum verdict fn_add_branch(struct call *c);
+enum verdict fn_add_path(struct call *c);
 /* builtin_header.c */
 enum verdict fn_append_hf(struct call *c);
 enum verdict fn_insert_hf(struct call *c);
