@@ -53,7 +53,8 @@ static bool wanted_uri(struct call *c, struct uri *out)
 	return ruri;
 }
 
-enum err registrar_lookup(struct request *r, const struct uri *u, bool *found)
+/* Into the target set, besides those that are there. */
+static enum err add_contacts(struct request *r, const struct uri *u, bool *found)
 {
 	struct binding *list = NULL;
 	struct str      aor = aor_of(&r->arena, u);
@@ -61,7 +62,6 @@ enum err registrar_lookup(struct request *r, const struct uri *u, bool *found)
 
 	if (!aor.p || registrar_cfg.location->find(&r->arena, aor, &list))
 		return ERR_NOMEM;
-	request_clear_targets(r);
 	for (const struct binding *b = list; b; b = b->next)
 		any |= add(r, b, u->scheme == URI_SIPS);
 	counter_inc(any ? &registrar_found : &registrar_not_found);
@@ -69,13 +69,21 @@ enum err registrar_lookup(struct request *r, const struct uri *u, bool *found)
 	return OK;
 }
 
+enum err registrar_lookup(struct request *r, const struct uri *u, bool *found)
+{
+	request_clear_targets(r);
+	return add_contacts(r, u, found);
+}
+
 enum verdict fn_lookup(struct call *c)
 {
 	struct request *r = c->req;
 	struct uri      u;
-	bool            found = false;
+	bool            found = false, more = c->argc > 1 && c->argv[1].type == T_BOOL && c->argv[1].u.b;
 
-	if (wanted_uri(c, &u) && registrar_lookup(r, &u, &found)) {
+	if (!more)
+		request_clear_targets(r);
+	if (wanted_uri(c, &u) && add_contacts(r, &u, &found)) {
 		log_error(&r->c, "no memory to look up contacts");
 		return V_ERROR;
 	}

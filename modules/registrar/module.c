@@ -21,13 +21,14 @@ static const struct mod_param params[] = {
 
 static const struct mod_arg lookup_args[] = {
 	{ "uri", T_ANY, true, NULL, 0, 0 },
+	{ "more", T_BOOL, false, "false", 0, 0 },
 	{ 0 }
 };
 static const struct mod_func funcs[] = {
 	{ "save", fn_save, NULL, T_BOOL, false, NULL, IN_REQUEST, F_SAYS | F_SUSPENDS,
 	  "do what this REGISTER asks for and answer it; true: with 200, when the binding is committed" },
 	{ "lookup", fn_lookup, lookup_args, T_BOOL, false, NULL, IN_REQUEST, 0,
-	  "the contacts of a user, by default of the request URI, become the target set; false: there are none" },
+	  "the contacts of a user, by default of the request URI, become the target set, or (more) join it; false: there are none" },
 	{ 0 }
 };
 
