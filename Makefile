@@ -157,6 +157,8 @@ install: rel
 	install -m 644 doc/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 644 doc/editors/vim/syntax/sipario.vim $(DESTDIR)$(PREFIX)/share/vim/vimfiles/syntax/
 	install -m 644 doc/editors/vim/ftdetect/sipario.vim $(DESTDIR)$(PREFIX)/share/vim/vimfiles/ftdetect/
+	install -d $(DESTDIR)$(PREFIX)/share/sipario/examples
+	install -m 644 etc/examples/*.cfg $(DESTDIR)$(PREFIX)/share/sipario/examples/
 
 help:
 	@echo 'make            build/sipario, build/siparioctl, build/modules/*.so'

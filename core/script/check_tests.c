@@ -251,7 +251,9 @@ static void check_attr(struct checker *c, const struct scene *at, const struct t
 		return;
 	if (f->kind == ATTR_HEADER)
 		check_header(c, s, a);
-	else if (!a->op || !is_regex(a->value))
+	else if (str_is(a->name, "route") && check_text(c, a->value, "a header name"))
+		check_header_name(c, a->value->u.value.u.s, check_within(a->value, a->value->u.value.u.s));
+	else if (!str_is(a->name, "route") && (!a->op || !is_regex(a->value)))
 		check_value(c, at, f, a->value);
 }
 

@@ -32,6 +32,7 @@ const struct attr_form attr_forms[] = {
 	{ "over", SEND | PARTY, ATTR_CHOICE, false, transports },
 	{ "at", REQUEST | REPLY | NOTHING | BINDING, ATTR_PARTY }, { "at", PARTY | HOST, ATTR_ADDRESS },
 	{ "in", SEND, ATTR_CHOICE, false, dialog },
+	{ "route", SEND, ATTR_TEXT },
 	{ "for", ANSWER, ATTR_METHOD },
 	{ "username", SEND, ATTR_TEXT },
 	{ "password", SEND | USER, ATTR_TEXT },

@@ -201,6 +201,35 @@ static bool belongs_in_dialog(const struct test_step *s)
 	return test_attr(s, "in");
 }
 
+/* Path and Service-Route become the Route of what follows (RFC 3327 §5.5, RFC 3608 §6.1): the fields of that name in the newest message that has them
+ * and reached the party. .p NULL: none has. */
+static struct str route_learnt(struct bench *b, const struct test_party *p, struct str name)
+{
+	struct str all = STR_NONE;
+
+	for (struct got *g = b->first; g; g = g->next) {
+		struct hdr *first = g->party == p ? msg_find(&g->m, name) : NULL;
+
+		if (first)
+			all = STR("");
+		for (struct hdr *h = first; h; h = msg_find_next(h))
+			all = arena_printf(&b->arena, STR_FMT "Route: " STR_FMT "\r\n", STR_ARG(all), STR_ARG(h->body));
+	}
+	return all;
+}
+
+static bool send_outside(struct bench *b, const struct test_step *s, struct test_party *p)
+{
+	struct str   learnt = attr_text(b, s, "route", STR_NONE);
+	struct draft d = draft_new(b, s, p);
+
+	if (learnt.p)
+		d.routes = route_learnt(b, p, learnt);
+	if (learnt.p && !d.routes.p)
+		return bench_fail(b, "no message with " STR_FMT " has reached " STR_FMT, STR_ARG(learnt), STR_ARG(p->name));
+	return send_draft(b, s, p, &d);
+}
+
 bool send_request(struct bench *b, const struct test_step *s)
 {
 	struct test_party *p = sender(b, s);
@@ -212,7 +241,9 @@ bool send_request(struct bench *b, const struct test_step *s)
 		return send_cancel(b, s, p);
 	if (test_attr(s, "in") && !p->dialog.call_id.len)
 		return bench_fail(b, STR_FMT " is in no dialog", STR_ARG(p->name));
-	d = belongs_in_dialog(s) && p->dialog.call_id.len ? draft_within(p, s->name) : draft_new(b, s, p);
+	if (!belongs_in_dialog(s) || !p->dialog.call_id.len)
+		return send_outside(b, s, p);
+	d = draft_within(p, s->name);
 	return send_draft(b, s, p, &d);
 }
 

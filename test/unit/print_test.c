@@ -64,6 +64,7 @@ static void check_files(const char *pattern, unsigned least)
 TEST(the_scripts_of_this_tree_are_printed_and_parsed_to_the_same)
 {
 	check_files("etc/*.cfg", 1);
+	check_files("etc/examples/*.cfg", 6);
 	check_files("test/script/*.cfg", 3);
 	check_files("test/bench/*.cfg", 0);
 	check_files("test/fuzz/script-seeds/*.cfg", 2);
