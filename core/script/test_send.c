@@ -61,13 +61,14 @@ static struct test_party *sender(struct bench *b, const struct test_step *s)
 {
 	const struct test_attr *source = test_attr(s, "source");
 	enum transport          over = transport_of(attr_text(b, s, "over", STR("udp")));
-	struct test_party      *party;
+	struct str              by = attr_text(b, s, "by", STR(TEST_PARTY));
+	struct test_party      *party = NULL;
 	struct addr             addr;
 
-	if (source)
-		party = address_of(b, source->value, &addr) ? party_at(b, &addr, over) : NULL;
-	else
-		party = party_named(b, attr_text(b, s, "by", STR(TEST_PARTY)));
+	if (!source)
+		party = party_named(b, by);
+	else if (address_of(b, source->value, &addr))
+		party = party_at(b, &addr, over);
 	if (party && test_attr(s, "over"))
 		party->over = over;
 	return party;

@@ -21,7 +21,7 @@ syn keyword siparioSetting tcp_write_queue timer_c trail user workers
 syn keyword siparioType bool int string duration size ip cidr uri regex list record any
 
 syn region siparioTestBlock transparent start=+^test\>+ end=+^}+ contains=TOP,siparioTest
-syn match siparioFunction "\<\%(abs\|add_branch\|append_hf\|authenticate\|base64_decode\|base64_encode\|count\|counter\|date\|forward\|has_body\|has_totag\|hash\|hex_decode\|hex_encode\|hmac\|insert_hf\|is_local\|is_method\|is_present_hf\|json_read\|json_write\|log\|lookup\|max\|md5\|min\|nat_uac_test\|now\|profile\|random\|record\|record_route\|redirect\|relay\|remove_hf\|save\|send_reply\|sha1\|sha256\|sha512\|sleep\|subst\|time_in\|type\|uri\|url_decode\|url_encode\|weekday\|xlog\)\ze\s*("
+syn match siparioFunction "\<\%(abs\|add_branch\|add_path\|append_hf\|authenticate\|base64_decode\|base64_encode\|count\|counter\|date\|forward\|has_body\|has_totag\|hash\|hex_decode\|hex_encode\|hmac\|insert_hf\|is_local\|is_method\|is_present_hf\|json_read\|json_write\|log\|lookup\|max\|md5\|min\|nat_uac_test\|now\|profile\|random\|record\|record_route\|redirect\|relay\|remove_hf\|save\|send_reply\|sha1\|sha256\|sha512\|sleep\|subst\|time_in\|type\|uri\|url_decode\|url_encode\|weekday\|xlog\)\ze\s*("
 syn match siparioMethod "\.\zs\h\w*\ze\s*("
 syn match siparioVariable "\$\%(Ri\|Rp\|au\|avp\|body\|ci\|cs\|ct\|du\|event\|fU\|fd\|ft\|fu\|hdr\|proto\|rU\|rd\|rm\|rp\|rr\|rs\|ru\|sdp\|sht\|si\|sp\|tU\|td\|tt\|tu\|ua\)\>" contained containedin=siparioString
 syn match siparioVariable "\$\%(Ri\|Rp\|au\|avp\|body\|ci\|cs\|ct\|du\|event\|fU\|fd\|ft\|fu\|hdr\|proto\|rU\|rd\|rm\|rp\|rr\|rs\|ru\|sdp\|sht\|si\|sp\|tU\|td\|tt\|tu\|ua\)\>"
