@@ -446,7 +446,7 @@ TEST(the_client_calls_and_reads_long_answers)
 
 		if (!pid)
 			_exit(called(rows[i].method, rows[i].want, rows[i].part));
-		for (int n = 0; n < 5000 && waitpid(pid, &status, WNOHANG) == 0; n++)
+		for (int n = 0; n < 60000 && waitpid(pid, &status, WNOHANG) == 0; n++)
 			turns(1);
 		CHECK_ROW(status == 0, rows[i].method);
 	}
