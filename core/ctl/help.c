@@ -119,7 +119,7 @@ static void put_func(struct json_out *o, const struct mod_func *f)
 
 	json_open_object(o, NULL);
 	json_put_text(o, "function", signature(room, sizeof(room), f));
-	json_put_text(o, "routes", route_words(routes, sizeof(routes), f->where));
+	json_put_text(o, "routes", route_words(routes, sizeof(routes), f->flags & F_SUSPENDS ? f->where & ~(uint32_t)(IN_REPLY | IN_BRANCH) : f->where));
 	json_put_bool(o, "waits", f->flags & (F_SUSPENDS | F_WAITS_IF_USED));
 	json_put_text(o, "help", str_of(f->help));
 	json_close_object(o);

@@ -100,7 +100,7 @@ static enum verdict fn_send_reply(struct call *c)
 }
 
 /* xlog("text"), xlog("L_WARN", "text") */
-static bool level_of(struct str s, enum log_level *out)
+bool level_of(struct str s, enum log_level *out)
 {
 	static const struct { const char *name; enum log_level level; } names[] = {
 		{ "error", LOG_ERROR }, { "err", LOG_ERROR }, { "crit", LOG_ERROR }, { "alert", LOG_ERROR }, { "warn", LOG_WARN },
@@ -117,7 +117,7 @@ static bool level_of(struct str s, enum log_level *out)
 	return false;
 }
 
-static enum verdict fn_xlog(struct call *c)
+enum verdict fn_xlog(struct call *c)
 {
 	bool           with_level = c->argv[1].type != T_NULL;
 	struct str     text = c->argv[with_level].u.s;
@@ -227,7 +227,7 @@ static const struct mod_arg reply_args[] = {
 	{ "body", T_STR, .optional = true }, { "type", T_STR, .preset = "\"text/plain\"" }, { 0 },
 };
 static const struct mod_arg branch_args[] = {
-	{ "uri", T_STR }, { "after", T_DURATION, .optional = true, .min = 1, .max = 600000 }, { 0 },
+	{ "uri", T_STR, .literal = uri_ok }, { "after", T_DURATION, .optional = true, .min = 1, .max = 600000 }, { 0 },
 };
 static const struct mod_arg path_args[] = { { "at", T_STR, .optional = true }, { 0 } };
 static const struct mod_arg relay_args[] = {

@@ -25,6 +25,9 @@ struct str   key_name(const struct call *c, size_t declared, size_t i);
 struct value key_value(const struct call *c, size_t declared, size_t i);
 
 /* builtin.c */
+/* "warn", "L_WARN". */
+bool level_of(struct str s, enum log_level *out);
+enum verdict fn_xlog(struct call *c);
 enum verdict fn_sleep(struct call *c);
 /* builtin_relay.c */
 enum verdict fn_relay(struct call *c);
@@ -37,6 +40,8 @@ enum verdict fn_insert_hf(struct call *c);
 enum verdict fn_remove_hf(struct call *c);
 enum verdict fn_is_present_hf(struct call *c);
 enum verdict set_hdr(struct call *c, struct str name, const struct value *v);
+/* A field that a message must have once, as the core has it: a script cannot add, change or remove it. */
+bool header_is_kept(struct str name);
 /* Is that a run of complete fields, "Name: value\r\n" each, with nothing that would start another one? */
 bool headers_ok(struct str text);
 /* builtin_body.c */
@@ -56,6 +61,7 @@ enum verdict fn_param(struct call *c);
 enum verdict fn_with(struct call *c);
 enum verdict fn_part(struct call *c);
 extern const char *const uri_part_names[];
+bool uri_ok(struct str text, char *why, size_t cap);	/* struct mod_arg, literal */
 enum verdict fn_uri(struct call *c);
 /* builtin_text.c */
 enum verdict fn_lower(struct call *c);

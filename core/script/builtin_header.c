@@ -10,6 +10,26 @@ static bool name_ok(struct str name)
 	return name.len > 0;
 }
 
+/* RFC 3261 §8.1.1: what every request has; and the length, which the core knows better. */
+bool header_is_kept(struct str name)
+{
+	static const char *const kept[] = { "Via", "v", "From", "f", "To", "t", "Call-ID", "i", "CSeq", "Content-Length", "l" };
+
+	for (size_t i = 0; i < COUNT_OF(kept); i++)
+		if (str_ieqz(name, kept[i]))
+			return true;
+	return false;
+}
+
+/* The checker has seen names that are literals; these are computed. */
+static bool may_edit(struct call *c, struct str name)
+{
+	if (!header_is_kept(name))
+		return true;
+	log_error(c->c, "a script cannot change this header field name=" STR_FMT, STR_ARG(name));
+	return false;
+}
+
 /* A value taken from a received field may be folded (§7.3.1): on one line again. Any other line end would begin a field that the
  * script did not mean: .p NULL. Also on no memory. */
 static struct str unfold(struct arena *a, struct str s)
@@ -84,7 +104,7 @@ static bool field_given(struct call *c, struct str *name, struct str *body)
 	}
 	*body = unfold(c->c->arena, str_trim(*body));
 	if (name_ok(*name) && body->p && one_line(*body))
-		return true;
+		return may_edit(c, *name);
 	log_error(c->c, "not one header field name=" STR_FMT, STR_ARG(*name));
 	return false;
 }
@@ -115,6 +135,8 @@ enum verdict set_hdr(struct call *c, struct str name, const struct value *v)
 {
 	struct str body;
 
+	if (!may_edit(c, name))
+		return V_ERROR;
 	if (v->type == T_NULL) {
 		remove_all(&c->req->msg, name);
 		return V_OK;
@@ -129,6 +151,8 @@ enum verdict set_hdr(struct call *c, struct str name, const struct value *v)
 
 enum verdict fn_remove_hf(struct call *c)
 {
+	if (!may_edit(c, c->argv[0].u.s))
+		return V_ERROR;
 	return give(c, value_bool(remove_all(&c->req->msg, c->argv[0].u.s)));
 }
 

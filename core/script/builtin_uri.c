@@ -1,4 +1,6 @@
 /* URIs: parts, and the methods that change them. */
+#include <stdio.h>
+
 #include "msg/params.h"
 #include "msg/uri.h"
 #include "script/builtin.h"
@@ -267,6 +269,16 @@ enum verdict fn_part(struct call *c)
 }
 
 /* A text as a uri; null where it is none. */
+bool uri_ok(struct str text, char *why, size_t cap)
+{
+	struct uri u;
+
+	if (!uri_parse(text, &u))
+		return true;
+	snprintf(why, cap, "`" STR_FMT "` is no URI", STR_ARG(str_to(text, 100)));
+	return false;
+}
+
 enum verdict fn_uri(struct call *c)
 {
 	struct uri u;

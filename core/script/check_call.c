@@ -1,6 +1,7 @@
 /* Calls: arguments brought into declared order, presets put in, literals looked at. */
 #include <stdio.h>
 
+#include "script/builtin.h"
 #include "script/checker.h"
 
 /* --- signatures --- */
@@ -282,8 +283,18 @@ static void check_arg_text(struct checker *c, const struct mod_func *f, const st
 				return;
 		not_a_choice(c, f, a, e);
 	}
-	if (a->literal && !a->literal(e->u.value.u.s, why, sizeof(why)))
+	if (a->literal && a->literal != uri_ok && !a->literal(e->u.value.u.s, why, sizeof(why)))
 		diag_add(c->d, D_RANGE, e->span, "%s", why);
+}
+
+/* append_hf("Name: value"), remove_hf("Name"). */
+static void check_field(struct checker *c, const struct mod_func *f, const struct expr *e)
+{
+	struct str rest = e->u.value.u.s, name = str_trim(str_take_until(&rest, ':'));
+
+	check_header_name(c, name, check_within(e, name));
+	if (strcmp(f->name, "is_present_hf") != 0)
+		check_header_edit(c, name, check_within(e, name));
 }
 
 static void check_arg_literal(struct checker *c, const struct mod_func *f, size_t i, const struct expr *e)
@@ -296,15 +307,12 @@ static void check_arg_literal(struct checker *c, const struct mod_func *f, size_
 		return;
 	}
 	check_range(c, e, a->min, a->max);
-	if (a->type == T_URI)
+	if (a->type == T_URI || a->literal == uri_ok)
 		check_uri(c, e);
 	if (strcmp(a->name, "method") == 0 || strcmp(a->name, "methods") == 0)
 		check_methods(c, e);
-	if ((strcmp(a->name, "header") == 0 || strcmp(a->name, "name") == 0) && strstr(f->name, "hf") && is_const_text(e)) {
-		struct str rest = e->u.value.u.s;
-
-		check_header_name(c, str_trim(str_take_until(&rest, ':')), e->span);
-	}
+	if (i == 0 && strstr(f->name, "_hf") && is_const_text(e))
+		check_field(c, f, e);
 	if (is_const_text(e))
 		check_arg_text(c, f, a, e);
 }
@@ -458,6 +466,58 @@ static uint32_t where_of(const struct mod_func *f)
 	return f->flags & (F_SAYS | F_ENDS | F_ENDS_FINAL) ? where : where | IN_SPAWN | IN_PARALLEL;
 }
 
+/* A function of ours that gives a value and does nothing else. */
+static bool only_gives(const struct mod_func *f)
+{
+	if (f->result == T_NULL || (f->where & IN_ANY) != IN_ANY || f->flags & (F_SUSPENDS | F_SAYS | F_ENDS | F_MAY_END))
+		return false;
+	for (const struct mod_func *own = core_funcs; own->name; own++)
+		if (own == f)
+			return true;
+	return false;
+}
+
+/* `$rU.strip(1);` changes $rU in other servers. Here it would change nothing, and nobody would notice. */
+static void check_idle(struct checker *c, const struct mod_func *f, const struct expr *e)
+{
+	const struct expr *of = e->u.call.argc ? e->u.call.argv[0] : NULL;
+	struct diag       *g = diag_add(c->d, D_SYNTAX, e->span, "this does nothing: nobody takes what `%s` gives", f->name);
+
+	if (f->flags & F_METHOD && of->kind == EX_VAR && of->u.var.var->set)
+		diag_help(c->d, g, "to change it: `" STR_FMT " = " STR_FMT ";`", STR_ARG(span_text(of->span)), STR_ARG(span_text(e->span)));
+	else
+		diag_help(c->d, g, "keep it: `let x = " STR_FMT ";`", STR_ARG(span_text(e->span)));
+}
+
+/* Texts whose meaning hangs on whether a second one follows. */
+static void check_first_text(struct checker *c, const struct mod_func *f, const struct expr *e)
+{
+	const struct expr *first = e->u.call.argc > 1 ? e->u.call.argv[0] : NULL, *second = first ? e->u.call.argv[1] : NULL;
+	bool               alone = second && is_const(second) && second->u.value.type == T_NULL;
+	enum log_level     level;
+
+	if (!first || !second || !is_const_text(first))
+		return;
+	if (f->fn == fn_xlog && !alone && !level_of(first->u.value.u.s, &level))
+		diag_add(c->d, D_RANGE, first->span, "`" STR_FMT "` is no level: they are error, warn, info and debug", STR_ARG(first->u.value.u.s));
+	if ((f->fn == fn_append_hf || f->fn == fn_insert_hf) && alone && str_find(first->u.value.u.s, ':') < 0)
+		diag_help(c->d, diag_add(c->d, D_RANGE, first->span, "`" STR_FMT "` is no header field", STR_ARG(first->u.value.u.s)),
+			  "write \"Name: value\", or name and value: `%s(\"Name\", value)`", f->name);
+}
+
+/* nat_uac_test(): of the things to look for, none. */
+static void check_asked(struct checker *c, const struct mod_func *f, const struct expr *e)
+{
+	size_t n = arg_count(f);
+
+	if (!n || given_count(e) > 0 || f->result != T_BOOL)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (f->args[i].type != T_BOOL || !f->args[i].preset)
+			return;
+	help_signature(c, diag_add(c->d, D_ARGUMENTS, e->span, "`%s` looks for nothing: name what it shall look for", f->name), f);
+}
+
 void check_call(struct checker *c, struct expr *e, bool wanted)
 {
 	const struct mod_func *f;
@@ -482,6 +542,10 @@ void check_call(struct checker *c, struct expr *e, bool wanted)
 	e->u.call.argv = argv;
 	e->u.call.wanted = wanted;
 	fill_args(c, f, e);
+	check_asked(c, f, e);
+	check_first_text(c, f, e);
+	if (!wanted && only_gives(f))
+		check_idle(c, f, e);
 	e->u.call.ends = ends_run(f, &e->u.call);
 	e->type = (struct type){ .type = f->result, .nullable = f->nullable || f->result == T_NULL, .item = f->item == T_NULL ? T_ANY : f->item, .shape = f->shape };
 	if ((f->flags & F_AS_FIRST) && argv[0]->type.type != T_NULL)

@@ -427,8 +427,15 @@ static bool is_method_var(const struct expr *e)
 /* A text compared with something that has only so many values. */
 static void check_compared_literal(struct checker *c, const struct expr *what, const struct expr *literal)
 {
+	static const char *const transports[] = { "udp", "tcp", NULL };
+	static const char *const days[] = { "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", NULL };
+
 	if (is_method_var(what))
 		check_methods(c, literal);
+	else if (what->kind == EX_VAR && str_is(what->u.var.name, "proto"))
+		check_words(c, literal, "`$proto`", transports);
+	else if (what->kind == EX_CALL && str_is(what->u.call.name, "weekday"))
+		check_words(c, literal, "`weekday()`", days);
 }
 
 static void check_equality(struct checker *c, struct expr *e)

@@ -1,5 +1,6 @@
 /* Literals that mean something beyond their type: methods, URIs, header names, bounds. */
 #include "msg/uri.h"
+#include "script/builtin.h"
 #include "script/checker.h"
 
 /* IANA's registry of SIP methods. */
@@ -118,6 +119,44 @@ void check_header_name(struct checker *c, struct str name, struct span where)
 	if (name.len < 5 || !near.best.len || near.distance == 0 || near.distance > 2 || str_istarts(name, STR("X-")))
 		return;
 	diag_did_you_mean(c->d, diag_add(c->d, D_NEAR_HEADER, where, "no well-known header `" STR_FMT "`", STR_ARG(name)), nearest_name(&near));
+}
+
+void check_header_edit(struct checker *c, struct str name, struct span where)
+{
+	struct diag *g;
+
+	if (!header_is_kept(name))
+		return;
+	g = diag_add(c->d, D_READ_ONLY, where, "`" STR_FMT "` is the server's to write: without it, or with two, the message is none", STR_ARG(name));
+	if (str_ieqz(name, "From") || str_ieqz(name, "f"))
+		diag_help(c->d, g, "its URI is `$fu`, which can be assigned");
+	else if (str_ieqz(name, "To") || str_ieqz(name, "t"))
+		diag_help(c->d, g, "its URI is `$tu`, which can be assigned");
+}
+
+static void check_word(struct checker *c, struct str word, struct span where, const char *what, const char *const *words)
+{
+	struct nearest near = nearest_to(word);
+
+	for (; *words; words++) {
+		if (str_is(word, *words))
+			return;
+		nearest_offer(&near, str_of(*words));
+		if (str_ieqz(word, *words) || str_istarts(word, str_of(*words)))
+			near.best = str_of(*words), near.distance = 0;
+	}
+	diag_did_you_mean(c->d, diag_add(c->d, D_RANGE, where, "%s is never `" STR_FMT "`", what, STR_ARG(word)), nearest_name(&near));
+}
+
+void check_words(struct checker *c, const struct expr *e, const char *what, const char *const *words)
+{
+	if (is_const_text(e))
+		check_word(c, e->u.value.u.s, e->span, what, words);
+	if (!is_const(e) || e->u.value.type != T_LIST)
+		return;
+	for (size_t i = 0; i < e->u.value.u.list->count; i++)
+		if (e->u.value.u.list->v[i].type == T_STR)
+			check_word(c, e->u.value.u.list->v[i].u.s, e->span, what, words);
 }
 
 /* Numbers as they are written: 1s, 1d, 16kB. The largest unit that leaves nothing over. */

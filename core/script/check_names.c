@@ -309,8 +309,8 @@ void check_uses(struct checker *c)
 				continue;
 			kinds_text(&here, wrong);
 			kinds_text(&right, u->where & IN_ANY);
-			g = diag_add(c->d, D_NOT_HERE, u->span, "`" STR_FMT "` makes no sense in a " STR_FMT "; it is for " STR_FMT, STR_ARG(u->name),
-				     STR_ARG(buf_str(&here)), STR_ARG(buf_str(&right)));
+			g = diag_add(c->d, D_NOT_HERE, u->span, "`" STR_FMT "` makes no sense in %s " STR_FMT "; it is for " STR_FMT, STR_ARG(u->name),
+				     str_starts(buf_str(&here), STR("event")) ? "an" : "a", STR_ARG(buf_str(&here)), STR_ARG(buf_str(&right)));
 			if (r->kind == ROUTE_SUB)
 				diag_note(c->d, g, r->span, "this route is called there");
 		}

@@ -129,8 +129,12 @@ static void assign_var(struct checker *c, struct stmt *s)
 	}
 	snprintf(what, sizeof(what), "`$%s`", v->name);
 	check_value_for(c, s->value, v->type, v->nullable || v->type == T_ANY, D_ASSIGN_TYPE, what);
-	if (v->type == T_URI || strcmp(v->name, "ru") == 0 || strcmp(v->name, "du") == 0)
+	if (v->type == T_URI)
 		check_uri(c, s->value);
+	if (strcmp(v->name, "rp") == 0)
+		check_range(c, s->value, 1, 65535);
+	if (strcmp(v->name, "hdr") == 0)
+		check_header_edit(c, s->target->u.var.arg, s->target->u.var.arg_span);
 }
 
 static void assign_table(struct checker *c, struct stmt *s)
@@ -175,8 +179,11 @@ static bool part_fits(struct checker *c, const struct stmt *s)
 		return false;
 	}
 	for (const struct field *f = uri_shape.fields + 1; f->name; f++) {	/* all but its scheme */
-		if (str_is(name->u.value.u.s, f->name))
+		if (str_is(name->u.value.u.s, f->name)) {
+			if (strcmp(f->name, "port") == 0)
+				check_range(c, s->value->u.call.args->next->next->value, 1, 65535);
 			return true;
+		}
 		nearest_offer(&near, str_of(f->name));
 	}
 	g = diag_add(c->d, D_NO_FIELD, name->span, "a uri has no part `" STR_FMT "` to assign", STR_ARG(name->u.value.u.s));

@@ -69,6 +69,8 @@ void check_uri(struct checker *c, const struct expr *e);
 /* The place of `part` of the text of a plain string literal; of the whole literal when escapes have moved it. */
 struct span check_within(const struct expr *e, struct str part);
 void check_header_name(struct checker *c, struct str name, struct span where);
+void check_header_edit(struct checker *c, struct str name, struct span where);	/* a script may not change the core's own */
+void check_words(struct checker *c, const struct expr *e, const char *what, const char *const *words);	/* `e`, when constant, is one of them */
 /* Reported when it is outside; `what` is "argument `code`". */
 void check_range(struct checker *c, const struct expr *e, int64_t min, int64_t max);
 

@@ -19,8 +19,19 @@ static const struct mod_param params[] = {
 	{ 0 }
 };
 
+/* lookup("location") is what other servers want. */
+static bool user_ok(struct str text, char *why, size_t cap)
+{
+	struct uri u;
+
+	if (!uri_parse(text, &u))
+		return true;
+	snprintf(why, cap, "`" STR_FMT "` is no URI: `lookup()` is for the request URI, and there is one store of contacts", STR_ARG(str_to(text, 60)));
+	return false;
+}
+
 static const struct mod_arg lookup_args[] = {
-	{ "uri", T_ANY, true, NULL, 0, 0 },
+	{ "uri", T_ANY, true, .literal = user_ok },
 	{ "more", T_BOOL, false, "false", 0, 0 },
 	{ 0 }
 };
