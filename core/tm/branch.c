@@ -311,21 +311,25 @@ static uint32_t retry_after(const struct msg *m)
 	return str_take_u32(&rest, &s) ? s : 0;
 }
 
-/* The answer as it will go upstream: without our Via (§16.7 step 3), and 503 as 500 (step 6). On no memory there is no text. */
-static void prepare(struct trans *t, struct msg *m, unsigned index, struct answer *an)
+/* The answer as it will go upstream: without our Via (§16.7 step 3), and 503 as 500 (step 6). On no memory there is no text. False: no
+ * other Via is in it, so it answers nothing that we have passed on. */
+static bool prepare(struct trans *t, struct msg *m, unsigned index, struct answer *an)
 {
 	const struct tm_user *u = tm_user();
 
 	an->status = m->status;
 	an->retry_after_s = m->status == 503 ? retry_after(m) : 0;
-	if (m->status == 100 || msg_pop_value(m, H_VIA) || !m->first[H_VIA])
-		return;
+	if (m->status == 100 || msg_pop_value(m, H_VIA))
+		return true;
+	if (!m->first[H_VIA])
+		return false;
 	if (u && u->passing && !u->passing(t, m, index) && m->status < 200)
-		return;
+		return true;
 	if (m->status == 503 && msg_set_status(m, 500, reason_phrase(500)))
-		return;
+		return true;
 	an->text = msg_text(m);
 	an->joins = joins_of(m);
+	return true;
 }
 
 static void provisional_locked(struct trans *t, struct branch *b, struct acts *a, const struct answer *an)
@@ -492,8 +496,8 @@ static bool answer(struct trans *t, unsigned index, struct ctx *c, struct msg *m
 
 	if (!to_cancel && !str_eq(m->method_name, t->method))	/* §17.1.3: the CSeq method must match */
 		return false;
-	if (!to_cancel)
-		prepare(t, m, index, &an);
+	if (!to_cancel && !prepare(t, m, index, &an))
+		return false;
 	acts_init(&a, c, t);
 	a.answer = m;
 	lock(&t->lock);

@@ -59,12 +59,18 @@ void run_wake_locked(struct trans *t)
 
 /* --- outcomes --- */
 
+/* Was it answered with a 2xx that there was no memory to pass on? That will be repeated (success_locked()). */
+static bool awaits_repetition(const struct trans *t, const struct branch *b)
+{
+	return b->round == t->round && b->m.state == TM_ACCEPTED;
+}
+
 static bool round_open_locked(const struct trans *t)
 {
 	if (!t->forked || t->decided || (t->forking && !run_lost_locked(t)))
 		return true;
 	for (const struct branch *b = t->branches; b; b = b->next)
-		if (branch_counts(t, b))
+		if (branch_counts(t, b) || awaits_repetition(t, b))
 			return true;
 	return false;
 }
@@ -76,6 +82,8 @@ void round_decide_locked(struct trans *t, struct acts *a)
 	if (round_open_locked(t))
 		return;
 	t->decided = true;
+	if (!t->best.status)		/* the repetition did not come */
+		best_set_locked(t, 500);
 	if (!waits || t->cancelled || run_lost_locked(t))
 		best_send_locked(t, a);
 	if (waits)

@@ -495,6 +495,56 @@ TEST(a_request_that_did_not_leave_fails_its_branch_and_a_lost_answer_nothing)	/*
 	world_ends_clean();
 }
 
+/* §16.7 step 3: where no Via is left the answer is to nobody's request; it neither goes on nor ends anything. */
+TEST(an_answer_without_the_callers_via_is_a_stray)
+{
+	char               text[MOST_TEXT], *own, *other;
+
+	world_up();
+	relayed(request("INVITE", "onevia"), 1, 0, 0, phone);
+	own = strstr(phone[0]->text, "Via: ");
+	other = strstr(own + 1, "Via: ");
+	snprintf(text, sizeof(text), "SIP/2.0 200 OK\r\n%.*sFrom: <sip:alice@example.org>;tag=a1\r\nTo: <sip:bob@example.org>;tag=p\r\n"
+		 "Call-ID: onevia\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n", (int)(other - own), own);
+	CHECK_INT(come(str_of(text), FIRST_PHONE), CAME_UNKNOWN);
+	CHECK(quiet());
+	CHECK_INT(answer(phone[0], 200), CAME_ABSORBED);
+	sent_to(CALLER, "SIP/2.0 200 OK");
+	world_ends_clean();
+}
+
+/* A 2xx is passed on when it is repeated; if it never is, the caller gets an answer that is one. */
+TEST(a_2xx_that_memory_does_not_suffice_for_is_waited_for)
+{
+	for (int repeated = 0; repeated < 2; repeated++) {
+		struct arena       none;
+		struct msg        *ok;
+		struct flow        from = peer(FIRST_PHONE);
+		char               room[MOST_TEXT];
+		struct buf         out = buf_on(room, sizeof(room));
+
+		world_up();
+		relayed(request("INVITE", "scarce"), 1, 0, 0, phone);
+		reply_write(parsed(str_n(phone[0]->text, phone[0]->len)), &(struct reply){ .status = 200, .to_tag = STR("p") }, &out);
+		ok = parsed(buf_str(&out));
+		arena_init(&none, NULL, 0, 0);
+		w.c.arena = &none;
+		CHECK(tm_response(&w.c, ok, &from));
+		w.c.arena = &w.arena;
+		pass(150);
+		CHECK(quiet());
+		if (repeated)
+			CHECK_INT(answer(phone[0], 200), CAME_ABSORBED);
+		else
+			pass(64 * tm_timers.t1 + 1000);
+		if (!repeated)
+			sent_to(CALLER, "SIP/2.0 100 ");
+		sent_to(CALLER, repeated ? "SIP/2.0 200 OK" : "SIP/2.0 500 ");
+		arena_free(&none);
+		world_ends_clean();
+	}
+}
+
 TEST(answers_that_match_no_branch_are_strays)	/* §17.1.3 */
 {
 	static const char *const branches[] = {
