@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <linux/filter.h>
+#include <netinet/icmp6.h>
 #include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -146,20 +148,24 @@ static struct flow flow_of(const struct socket *s, const struct addr *peer)
 	return f;
 }
 
-/* IP_RECVERR (ip(7)): the error's own origin is in the control message, the name is where our datagram was going. */
-static bool is_icmp(struct msghdr *m)
+bool udp_is_fatal(const struct sock_extended_err *e)
 {
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		const struct sock_extended_err *e = (const struct sock_extended_err *)CMSG_DATA(c);
+	if (e->ee_origin == SO_EE_ORIGIN_ICMP)
+		return (e->ee_type == ICMP_DEST_UNREACH && e->ee_code != ICMP_FRAG_NEEDED) || e->ee_type == ICMP_PARAMETERPROB;
+	return e->ee_origin == SO_EE_ORIGIN_ICMP6 && (e->ee_type == ICMP6_DST_UNREACH || e->ee_type == ICMP6_PARAM_PROB);
+}
 
+/* IP_RECVERR (ip(7)): the error's own origin is in the control message, the name is where our datagram was going. */
+static bool has_failed(struct msghdr *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
 		if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
 		    (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
-			return e->ee_origin == SO_EE_ORIGIN_ICMP || e->ee_origin == SO_EE_ORIGIN_ICMP6;
-	}
+			return udp_is_fatal((const struct sock_extended_err *)CMSG_DATA(c));
 	return false;
 }
 
-/* One error of the queue; false: it is empty. "Too large" (EMSGSIZE) says nothing about the peer. */
+/* One error of the queue; false: it is empty. */
 static bool read_error(const struct socket *s)
 {
 	char          control[512] __attribute__((aligned(8)));
@@ -169,7 +175,7 @@ static bool read_error(const struct socket *s)
 
 	if (recvmsg(s->f.fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
 		return false;
-	if (!is_icmp(&m) || !m.msg_namelen)
+	if (!has_failed(&m) || !m.msg_namelen)
 		return true;
 	net_count(COUNT_ICMP, 1);
 	f = flow_of(s, &to);

@@ -10,6 +10,11 @@ void socket_explain(const struct addr *a, int error, char *why, size_t cap);
 /* Receive from this worker's sockets (net_socket) in the loop. */
 MUST_CHECK enum err udp_start(struct loop *l);
 
+/* Has what was sent failed for good? RFC 3261 §18.4: unreachable, or a parameter problem. Not where its hops were used up, nor where it was
+ * too large for a link on its way: the kernel has learned that path's MTU and will send the retransmission in fragments. */
+struct sock_extended_err;
+bool udp_is_fatal(const struct sock_extended_err *e);
+
 /* This worker's socket of a listener; -1: none. */
 int  net_socket(const struct listener *via);
 void net_pass_up(struct str bytes, const struct flow *from);

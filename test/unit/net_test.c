@@ -2,12 +2,14 @@
 #include "test.h"
 
 #include <arpa/inet.h>
+#include <linux/errqueue.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "net/net.h"
+#include "net/udp.h"
 
 TEST(addr_parses_addresses_only_and_writes_them_back)
 {
@@ -414,6 +416,37 @@ TEST(udp_icmp_error_names_whom_it_is_about_and_the_socket_goes_on)
 	CHECK(seen.to.via == nobody.via && addr_eq(&seen.to.peer, &nobody.peer));
 	close(fd);
 	down(l);
+}
+
+TEST(udp_icmp_errors_count_as_in_18_4)
+{
+	static const struct row {
+		const char *name;
+		uint8_t     origin, type, code;
+		bool        fatal;
+	} rows[] = {	/* RFC 792, RFC 4443 */
+		{ "network unreachable", SO_EE_ORIGIN_ICMP, 3, 0, true },	/* RFC 3261 §18.4: these four */
+		{ "host unreachable", SO_EE_ORIGIN_ICMP, 3, 1, true },
+		{ "protocol unreachable", SO_EE_ORIGIN_ICMP, 3, 2, true },
+		{ "port unreachable", SO_EE_ORIGIN_ICMP, 3, 3, true },
+		{ "administratively prohibited", SO_EE_ORIGIN_ICMP, 3, 13, true },
+		{ "parameter problem", SO_EE_ORIGIN_ICMP, 12, 0, true },
+		{ "fragmentation needed", SO_EE_ORIGIN_ICMP, 3, 4, false },	/* it is sent in fragments next time */
+		{ "source quench", SO_EE_ORIGIN_ICMP, 4, 0, false },	/* §18.4: to be ignored */
+		{ "time to live exceeded", SO_EE_ORIGIN_ICMP, 11, 0, false },
+		{ "v6 no route", SO_EE_ORIGIN_ICMP6, 1, 0, true },
+		{ "v6 port unreachable", SO_EE_ORIGIN_ICMP6, 1, 4, true },
+		{ "v6 parameter problem", SO_EE_ORIGIN_ICMP6, 4, 0, true },
+		{ "v6 packet too big", SO_EE_ORIGIN_ICMP6, 2, 0, false },
+		{ "v6 hop limit exceeded", SO_EE_ORIGIN_ICMP6, 3, 0, false },
+		{ "too large for our own link", SO_EE_ORIGIN_LOCAL, 0, 0, false },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct sock_extended_err e = { .ee_origin = rows[i].origin, .ee_type = rows[i].type, .ee_code = rows[i].code };
+
+		CHECK_ROW(udp_is_fatal(&e) == rows[i].fatal, rows[i].name);
+	}
 }
 
 TEST(udp_what_the_system_refuses_is_reported_from_the_loop)
