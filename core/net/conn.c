@@ -170,13 +170,19 @@ static bool is_request(struct str bytes)
 	return !str_starts(bytes, STR("SIP/")) && !str_starts(bytes, STR("\r\n"));
 }
 
+/* With what it takes to keep it: a PONG has two bytes. */
+static size_t cost(const struct outgoing *o)
+{
+	return sizeof(*o) + o->len;
+}
+
 bool conn_queue(struct conn *c, struct outgoing *o)
 {
-	if (c->out_bytes + o->len > tcp_limits.queue_bytes) {
+	if (c->out_cost + cost(o) > tcp_limits.queue_bytes) {
 		conn_end(c, TCP_QUEUE_FULL);
 		return false;
 	}
-	c->out_bytes += o->len;
+	c->out_cost += cost(o);
 	*c->out_last = o;
 	c->out_last = &o->next;
 	c->asked |= is_request(str_n(o->bytes, o->len));
@@ -210,12 +216,12 @@ static void written(struct conn *c, size_t n)
 {
 	tcp_count(TCP_SENT_BYTES, (int64_t)n);
 	c->active_ms = clock_ms();
-	c->out_bytes -= n;
 	n += c->out_at;
 	while (c->out && n >= c->out->len) {
 		struct outgoing *o = c->out;
 
 		n -= o->len;
+		c->out_cost -= cost(o);
 		c->out = o->next;
 		free(o);
 		tcp_count(TCP_SENT, 1);

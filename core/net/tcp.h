@@ -65,7 +65,7 @@ struct conn {
 	uint64_t          active_ms;	/* bytes went either way */
 	struct outgoing  *out, **out_last;
 	size_t            out_at;	/* bytes of the first that are written */
-	size_t            out_bytes;	/* all of them */
+	size_t            out_cost;	/* bytes of memory that all of them take */
 	char             *in;		/* what an incomplete message has so far */
 	size_t            in_len, in_cap;
 	struct frame_scan scan;

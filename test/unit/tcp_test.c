@@ -19,7 +19,7 @@
 #include "shm/counter.h"
 #include "shm/shm.h"
 
-#include "net/net.h"
+#include "net/tcp.h"
 
 enum { MB = 1024 * 1024, PATIENCE_MS = 3000 };
 
@@ -576,6 +576,27 @@ TEST(a_peer_that_reads_nothing_loses_its_connection_and_nobody_else)
 	close(deaf);
 	close(fd);
 	close(peer);
+	down();
+}
+
+/* Two bytes are waiting for each, and much more memory: that is what is limited. */
+TEST(who_asks_for_pongs_and_reads_none_loses_its_connection)
+{
+	enum { PINGS = 10000 };
+	static char   pings[4 * PINGS];
+	const int64_t most = 64 * 1024;
+	int           fd, small = 1, i;
+
+	for (i = 0; i < PINGS; i++)
+		memcpy(pings + (size_t)4 * i, "\r\n\r\n", 4);
+	up(1);
+	tcp_limits.queue_bytes = (uint64_t)most;
+	fd = dial("127.0.0.1", "127.0.0.1");
+	CHECK_INT(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+	CHECK_INT(send(fd, pings, sizeof(pings), 0), sizeof(pings));
+	TURN_UNTIL(count("net.tcp.closed_full") == 1);
+	CHECK(count("net.tcp.pings") <= most / (int64_t)sizeof(struct outgoing) + 1);
+	close(fd);
 	down();
 }
 
