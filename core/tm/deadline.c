@@ -151,7 +151,7 @@ static void server_timer_locked(struct trans *t, struct acts *a, enum tm_event e
 		counter_inc(&tm_count.no_ack);
 }
 
-/* 100 Trying: 200 ms after an INVITE (§17.2.1), 7*T1 after others (RFC 4320 §4.1). A request whose run died is better forgotten than
+/* 100 Trying: 200 ms after an INVITE (§17.2.1), at the caller's T2 after others (RFC 4320 §4.1). A request whose run died is better forgotten than
  * confirmed. */
 static void trying_due_locked(struct trans *t, struct acts *a, uint32_t now)
 {

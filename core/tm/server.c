@@ -218,6 +218,16 @@ void server_undelivered(struct msg *m)
 
 /* --- a new one --- */
 
+/* When the caller's Timer E has come to T2, and not before (RFC 4320 §4.1). */
+static uint32_t timer_e_at_t2_ms(void)
+{
+	uint32_t ms = tm_timers.t1;
+
+	for (uint32_t interval = 2 * tm_timers.t1; interval < tm_timers.t2; interval *= 2)
+		ms += interval;
+	return ms;
+}
+
 static void begin(struct trans *t)
 {
 	lock(&t->lock);
@@ -225,8 +235,7 @@ static void begin(struct trans *t)
 		t->trying_at = trans_now(t) + tm_timers.trying;
 		deadline_set_locked(t);
 	} else {
-		/* When the caller's Timer E has come to T2 (RFC 4320 §4.1). The timer is armed when there is a branch. */
-		t->trying_at = trans_now(t) + 7 * tm_timers.t1;
+		t->trying_at = trans_now(t) + timer_e_at_t2_ms();	/* the timer is armed when there is a branch */
 	}
 	unlock(&t->lock);
 	counter_inc(&tm_count.begun);

@@ -71,6 +71,7 @@ static uint32_t timer_f(void)	/* the run that waits hears of it, the caller does
 	tm_release(w.t);
 	return (uint32_t)(w.ms - start);
 }
+static uint32_t trying_of_message(void) { call("MESSAGE"); return until("SIP/2.0 100 "); }
 static uint32_t timer_g(void) { refuse(); return gap("SIP/2.0 486 ", 3); }
 static uint32_t timer_h(void) { refuse(); return until_over(); }
 static uint32_t timer_i(void)
@@ -113,6 +114,9 @@ TEST(each_timer_setting_reaches_the_transactions)
 		{ "T1: H is 64 of it", "t1", "60ms", timer_h, 3840 },
 		{ "T1: L is 64 of it (RFC 6026)", "t1", "60ms", timer_l, 3840 },
 		{ "T2: the most of E", "t2", "700ms", timer_e, 700 },
+		{ "T2: 100 to a MESSAGE (RFC 4320 §4.1)", "t2", "8s", trying_of_message, 7500 },
+		{ "T2: the same, T2 shorter", "t2", "1s", trying_of_message, 500 },
+		{ "T1: 100 to a MESSAGE", "t1", "250ms", trying_of_message, 3750 },
 		{ "T2: the most of G", "t2", "700ms", timer_g, 700 },
 		{ "T4: I", "t4", "1200ms", timer_i, 1200 },
 		{ "Timer C", "timer_c", "200s", timer_c, 200000 },
