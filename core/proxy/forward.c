@@ -107,6 +107,7 @@ static struct request *own_copy(const struct request *r)
 		return NULL;
 	}
 	own->c.call_id = msg_call_id(&own->msg);
+	own->c.call = r->c.call;
 	own->record_route = r->record_route;
 	own->breadth = r->breadth;
 	own->loop_hash = r->loop_hash;

@@ -46,12 +46,7 @@ static void ack_request(struct request *r)
 {
 	const struct uri *u;
 
-	if (tm_ack(&r->msg) || !route_in(r)) {
-		request_done(r);
-		return;
-	}
-	if (request_looped(r)) {
-		counter_inc(&count_loops);
+	if (tm_ack(&r->msg) || !route_in(r) || !request_valid(r)) {	/* what is wrong with it is counted, not answered */
 		request_done(r);
 		return;
 	}
@@ -159,6 +154,14 @@ bool proxy_passing(struct trans *t, struct msg *m, unsigned branch)
 	return !proxy_user()->reply || proxy_user()->reply(CONTAINER(m, struct request, msg), t, branch);
 }
 
+/* §18.1.2: the top Via has one of our sent-by values, or the response is somebody else's. */
+static bool is_for_us(struct request *r)
+{
+	const struct via *top = msg_via1(&r->msg);
+
+	return top && net_is_local(top->host, top->port, TP_NONE);
+}
+
 static void response_received(struct request *r, struct str bytes)
 {
 	enum err err = msg_parse(&r->c, bytes, &r->msg);
@@ -168,6 +171,8 @@ static void response_received(struct request *r, struct str bytes)
 	trail_received(r);
 	if (err || msg_check(&r->msg))
 		count_bad(r->msg.bad);
+	else if (!is_for_us(r))
+		counter_inc(&count_strays);
 	else if (!tm_response(&r->c, &r->msg, &r->from))
 		forward_response(r);
 	request_done(r);

@@ -45,6 +45,19 @@ TEST(an_ack_is_never_answered)
 	world_end();
 }
 
+TEST(an_ack_with_its_hops_used_up_goes_no_further)	/* RFC 3261 §16.3 step 3 */
+{
+	int64_t before = counter_read(&count_too_many_hops);
+
+	world_begin();
+	w.script = script_must_not_run;
+	receive("ACK sip:b@127.0.0.3:5080 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2:5070;branch=z9hG4bK1\r\nMax-Forwards: 0\r\nRoute: <sip:127.0.0.1:5060;lr>\r\n"
+		"From: <sip:a@x>;tag=1\r\nTo: <sip:b@y>;tag=2\r\nCall-ID: c\r\nCSeq: 1 ACK\r\n\r\n");
+	CHECK_INT(w.sent, 0);
+	CHECK_INT(counter_read(&count_too_many_hops) - before, 1);
+	world_end();
+}
+
 TEST(keepalives_and_strays_are_dropped)
 {
 	world_begin();
@@ -178,6 +191,64 @@ TEST(stateless_forwarding_keeps_its_branch_and_takes_answers_back)
 	CHECK_INT(w.sent, 3);
 	CHECK(sent_has(2, "SIP/2.0 200 ") && addr_eq(&w.to[2].peer, &w.caller.peer));
 	CHECK_INT(tm_alive(), 0);
+	world_end();
+}
+
+TEST(a_response_whose_sent_by_is_not_ours_is_dropped)	/* RFC 3261 §18.1.2 */
+{
+	static const char *const other[] = { "127.0.0.7:5060", "127.0.0.1:5099", "elsewhere.example" };
+
+	for (size_t i = 0; i <= COUNT_OF(other); i++) {
+		int64_t before = counter_read(&count_strays);
+		char    reply[1000];
+
+		world_begin();
+		w.script = script_relay;
+		receive(REQUEST("MESSAGE", "sip:b@127.0.0.3", "<sip:b@y>", ""));
+		CHECK_INT(w.sent, 1);
+		snprintf(reply, sizeof(reply), "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP %s;%.50s\r\nVia: SIP/2.0/UDP 127.0.0.2:5070;branch=z9hG4bK77ef;rport=5070\r\n"
+			 "From: <sip:a@example.org>;tag=1\r\nTo: <sip:b@y>;tag=2\r\nCall-ID: c1\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n",
+			 i < COUNT_OF(other) ? other[i] : "127.0.0.1:5060", w.bytes[0].p + str_find_str(w.bytes[0], STR("branch=")));
+		receive_from(reply, &w.to[0]);
+		CHECK_INT(w.sent, i < COUNT_OF(other) ? 1 : 2);
+		CHECK_INT(counter_read(&count_strays) - before, i < COUNT_OF(other));
+		world_end();
+	}
+}
+
+static enum err phone_lookup(struct str name, enum dns_type type, struct dns_answer *out)
+{
+	if (!str_is(name, "phone.example") || type != DNS_HOST)
+		return ERR_NOT_FOUND;
+	out->count = 1;
+	return addr_parse(STR("127.0.0.9"), 0, &out->addr[0]);
+}
+
+static void script_forward_to_name(struct request *r)
+{
+	request_forward(r, STR("sip:phone.example:5090"));
+	request_done(r);
+}
+
+static void count_sent(void *arg, const struct trail_event *e)
+{
+	*(unsigned *)arg += e->call && e->kind == TRAIL_SENT;
+}
+
+TEST(what_is_forwarded_to_a_name_is_in_the_trail)
+{
+	unsigned n = 0;
+
+	world_begin();
+	trail_boot(64 * 1024);
+	trail_start();
+	dns_replace(phone_lookup);
+	w.script = script_forward_to_name;
+	receive(REQUEST("MESSAGE", "sip:b@127.0.0.3", "<sip:b@y>", ""));
+	CHECK_INT(w.sent, 1);
+	(void)trail_each(proc_self(), false, 0, count_sent, &n);
+	CHECK_INT(n, 1);
+	trail_boot(0);
 	world_end();
 }
 
