@@ -314,6 +314,22 @@ static const struct mark marks[] = {
 	{ ".", TK_DOT }, { ":", TK_COLON }, { "+", TK_PLUS }, { "-", TK_MINUS }, { "*", TK_STAR }, { "/", TK_SLASH }, { "%", TK_PERCENT },
 };
 
+/* Behind `$`: what stands in parentheses on this line. One mistake, one message. */
+static void skip_parens(struct lexer *l)
+{
+	const char *text = l->src->text.p;
+	unsigned    depth = 0;
+
+	for (uint32_t i = l->at; i < l->end && text[i] != '\n' && (depth || text[i] == '('); i++) {
+		depth += text[i] == '(';
+		depth -= text[i] == ')';
+		if (!depth) {
+			l->at = i + 1;
+			return;
+		}
+	}
+}
+
 /* One whole character of UTF-8, so that the message does not cut it. */
 static struct token stray(struct lexer *l)
 {
@@ -324,10 +340,13 @@ static struct token stray(struct lexer *l)
 	while (l->at < l->end && ((unsigned char)l->src->text.p[l->at] & 0xC0) == 0x80)
 		l->at++;
 	text = slice(l, from, l->at);
+	if (c == '$')
+		skip_parens(l);
 	if (c < 0x20 || c == 0x7f)
 		diag_add(l->diags, D_CHARACTER, span_from(l, from), "a control character (0x%02x) outside a string", c);
 	else if (c == '$')
-		diag_add(l->diags, D_CHARACTER, span_from(l, from), "a `$` is followed by the name of a variable");
+		diag_help(l->diags, diag_add(l->diags, D_CHARACTER, span_from(l, from), "a `$` is followed by the name of a variable"),
+			  "`$(…)` is for texts in quotes; the parts of a uri are `$ru.user`");
 	else
 		diag_add(l->diags, D_CHARACTER, span_from(l, from), "`" STR_FMT "` has no meaning here", STR_ARG(text));
 	return bad(l, from);

@@ -428,6 +428,17 @@ static struct expr *parse_literal(struct parser *p)
 	return e;
 }
 
+/* `x += 1` and `x++` are habits of other languages. */
+static void no_value(struct parser *p)
+{
+	struct str   sign = span_text(p->prev);
+	bool         adds = str_is(sign, "+") || str_is(sign, "-"), assigns = parser_at(p, TK_ASSIGN), again = str_is(span_text(p->tok.span), "+");
+	struct diag *g = parser_wanted(p, "a value");
+
+	if (g && adds && (assigns || again))
+		diag_help(&p->prog->diags, g, "write `x = x " STR_FMT " 1;`, and `$sht(table => key).add(1)` for an entry of a table", STR_ARG(sign));
+}
+
 static struct expr *parse_primary(struct parser *p)
 {
 	switch (p->tok.kind) {
@@ -449,7 +460,7 @@ static struct expr *parse_primary(struct parser *p)
 		parser_advance(p);
 		return expr_new(p, EX_BAD, p->prev);
 	default:
-		parser_wanted(p, "a value");
+		no_value(p);
 		return expr_new(p, EX_BAD, p->tok.span);
 	}
 }

@@ -1,4 +1,6 @@
 /* Tables over the control channel: core.tables, core.table_list, core.table_set, core.table_remove. */
+#include <stdio.h>
+
 #include "base/json.h"
 #include "script/commands.h"
 #include "script/sht.h"
@@ -82,6 +84,15 @@ static bool value_of(struct arena *a, enum vtype t, struct str text, struct valu
 		out->u.s = text;
 		return true;
 	}
+}
+
+/* `siparioctl table set calls alice many` */
+static enum err not_a_value(struct arena *a, struct str *result, enum vtype want, struct str text)
+{
+	char what[80];
+
+	snprintf(what, sizeof(what), "the values of this table are %s, not", vtype_name(want));
+	return fail(a, ERR_SYNTAX, result, what, text);
 }
 
 /* False: *result says what is wrong. The caller owes json_free(q->params) in both cases. */
@@ -192,7 +203,7 @@ enum err cmd_table_set(struct arena *a, struct str params, struct str *result)
 		if (!q.key.p || json_kind(json_get(q.params, "value")) != JSON_IS_TEXT)
 			err = fail(a, ERR_SYNTAX, result, "table, key and value are wanted, for table", q.info.name);
 		else if (!value_of(a, q.info.value, text, &v))
-			err = fail(a, ERR_SYNTAX, result, vtype_name(q.info.value), text);
+			err = not_a_value(a, result, q.info.value, text);
 		else
 			err = kept(a, sht_set(q.t, q.key, &v), result);
 	}
