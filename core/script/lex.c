@@ -238,32 +238,37 @@ static struct token number_token(struct lexer *l)
 }
 
 /* --- strings --- */
-/* From the opening quote at `at` to behind the closing one; 0 when the line ends first. Inside $( … ) and $name( … ) of a "…" quotes nest. Not
- * recursive, so that no input can exhaust the stack: a quote within $( … ) ends at the next of its kind. */
+enum { MOST_QUOTES = 32 };	/* texts within the $( … ) of texts */
+
+/* From the opening quote at `at` to behind the closing one; 0 when the line ends first. Inside $( … ) and $name( … ) of a "…" quotes nest, each with
+ * parentheses of its own. Not recursive, so that no input can exhaust the stack. */
 static uint32_t string_end(const struct lexer *l, uint32_t at, bool nesting)
 {
 	const char *p = l->src->text.p;
-	char        quote = p[at], inner = '\0';
-	unsigned    depth = 0;
+	char        quote[MOST_QUOTES] = { p[at] };
+	unsigned    depth[MOST_QUOTES] = { 0 }, n = 0;
 	bool        in_name = false;	/* behind a $ and the name that may follow it: a parenthesis belongs to them */
 
 	for (uint32_t i = at + 1; i < l->end && p[i] != '\n'; i++) {
 		char c = p[i];
 		bool behind_name = in_name;
 
-		in_name = !inner && (c == '$' || (in_name && is_word(c)));
-		if (c == '\\')
+		in_name = c == '$' || (in_name && is_word(c));
+		if (c == '\\') {
 			i += i + 1 < l->end && p[i + 1] != '\n';
-		else if (inner)
-			inner = c == inner ? '\0' : inner;
-		else if (depth && (c == '"' || c == '\''))
-			inner = c;
-		else if (!depth && c == quote)
-			return i + 1;
-		else if (nesting && quote == '"' && c == '(' && (depth || behind_name))
-			depth++;
-		else if (depth && c == ')')
-			depth--;
+		} else if (depth[n] && (c == '"' || c == '\'')) {
+			if (++n == MOST_QUOTES)
+				return 0;
+			quote[n] = c;
+			depth[n] = 0;
+		} else if (!depth[n] && c == quote[n]) {
+			if (!n--)
+				return i + 1;
+		} else if (nesting && quote[n] == '"' && c == '(' && (depth[n] || behind_name)) {
+			depth[n]++;
+		} else if (depth[n] && c == ')') {
+			depth[n]--;
+		}
 	}
 	return 0;
 }

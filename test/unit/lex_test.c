@@ -66,6 +66,7 @@ TEST(lex_tells_tokens_apart)
 		{ "user.x ?? 30s", "ndn?1.", NULL },
 		{ "$a =~ /x/", "$~/n/.", NULL },
 		{ "\"a $(f(\"b\")) c\" d", "\"n.", NULL },
+		{ "\"$(f(\"a$(\"b)\")c)(\"))\" d", "\"n.", NULL }, { "\"$(\"$(\"(\")\")\" d", "\"n.", NULL },
 		{ "\"a \\\" b\" 'it\\'s'", "\"'.", NULL },
 		{ "4xx 486", "x1.", NULL },
 		{ "key: ip;", "n:n;.", NULL },

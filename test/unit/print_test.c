@@ -90,6 +90,7 @@ TEST(what_looks_alike_stays_different)
 		/* texts */
 		"const a = \"x$(\"y\")z\"; const b = \"$(\"\")\"; const c = \"$ru$rU.x$(ru)$($ru)(\"; const d = \"\\$ru \\$(5) \\x24x\";",
 		"const a = \"$($a)b $($a)(b) $hdr(To)b $($hdr(' To '))\"; const b = \"$(\"a$('b' + \"x\")c\")(\";", "const a = 'it\\'s $ru \\n \"quoted\"';",
+		"const a = \"$(\"$(\"a\" + \")(\")\")\"; const b = \"$(\"$(f(\")$(\"b)\")(\"))\")\";",
 		"const a = \"\\x00\\r\\n\\t\\x7f\\xff\\\"\";", "route[R] { x(\"\\$a(\", \"b)\"); x(\"$(5)\", \"$(null)\", \"$((\"x\"))\"); }",
 		/* regular expressions, lists, names */
 		"route[R] { if ($ua =~ /[/]\\/\"(x)/i && a =~ (/x/)) y([], [1,], [[a]]); }", "route[R] { route('a b'); route(\"it's\", 1); route(R, x, y); route(R,); }",
@@ -113,7 +114,7 @@ TEST(programs_made_at_random_are_printed_and_parsed_to_the_same)
 {
 	uint8_t bytes[400];
 
-	srand(2);
+	srand(1);
 	for (int n = 0; n < 300; n++) {
 		struct buf   out = buf_on(made, ROOM);
 		struct maker m = { .at = bytes, .end = bytes + 1 + rand() % (int)sizeof(bytes), .out = &out, .funcs = core_funcs, .vars = core_vars };
