@@ -59,6 +59,12 @@ MUST_CHECK enum err ctl_query(struct ctl *c, const char *sql, const struct db_va
 void ctl_put_rows(struct ctl *c, const struct db_rows *rows, const char *const *names);
 void ctl_put_row(struct ctl *c, const struct db_rows *rows, size_t row, const char *const *names);
 
+/* --- the running server (server.c) --- */
+/* One method of its control channel; the caller owes json_free(). On error c->why. */
+MUST_CHECK enum err ctl_ask(struct ctl *c, const char *method, struct str params, struct json **answer);
+/* The same, and the answer is ours. */
+MUST_CHECK enum err ctl_pass_on(struct ctl *c, const char *method, struct str params);
+
 /* --- names (names.c) --- */
 /* A domain in the form in which it is kept: lower case, an IPv6 address without brackets. */
 MUST_CHECK enum err ctl_domain(struct ctl *c, const char *text, struct str *domain);

@@ -5,7 +5,16 @@
 
 #include "process/rpc.h"
 
-static enum err ask(struct ctl *c, const char *method, struct str params)
+enum err ctl_ask(struct ctl *c, const char *method, struct str params, struct json **answer)
+{
+	struct str text;
+	enum err   err = rpc_call(c->socket, method, params, c->arena, &text, c->why, sizeof(c->why));
+
+	*answer = err ? NULL : json_read(text, c->why, sizeof(c->why));
+	return err || *answer ? err : ERR_IO;
+}
+
+enum err ctl_pass_on(struct ctl *c, const char *method, struct str params)
 {
 	struct str result;
 	enum err   err = rpc_call(c->socket, method, params, c->arena, &result, c->why, sizeof(c->why));
@@ -17,12 +26,12 @@ static enum err ask(struct ctl *c, const char *method, struct str params)
 
 static enum err server_status(struct ctl *c)
 {
-	return ask(c, "core.status", STR_NONE);
+	return ctl_pass_on(c, "core.status", STR_NONE);
 }
 
 static enum err server_memory(struct ctl *c)
 {
-	return ask(c, "core.memory", STR_NONE);
+	return ctl_pass_on(c, "core.memory", STR_NONE);
 }
 
 static enum err server_stats(struct ctl *c)
@@ -34,7 +43,7 @@ static enum err server_stats(struct ctl *c)
 	if (c->argc)
 		json_put_text(&o, "filter", str_of(c->argv[0]));
 	json_close_object(&o);
-	return ask(c, "core.stats", json_done(&o));
+	return ctl_pass_on(c, "core.stats", json_done(&o));
 }
 
 /* --- reload --- */

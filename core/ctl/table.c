@@ -1,17 +1,6 @@
 /* The tables of the running server's script. */
 #include "ctl/ctl.h"
 
-#include "process/rpc.h"
-
-static enum err ask(struct ctl *c, const char *method, struct str params, struct json **answer)
-{
-	struct str text;
-	enum err   err = rpc_call(c->socket, method, params, c->arena, &text, c->why, sizeof(c->why));
-
-	*answer = err ? NULL : json_read(text, c->why, sizeof(c->why));
-	return err || *answer ? err : ERR_IO;
-}
-
 static struct str params_of(struct ctl *c, int64_t from)
 {
 	static const char *const names[] = { "table", "key", "value" };
@@ -27,13 +16,7 @@ static struct str params_of(struct ctl *c, int64_t from)
 
 static enum err table_list(struct ctl *c)
 {
-	struct json *answer;
-	enum err     err = ask(c, "core.tables", STR("{}"), &answer);
-
-	if (!err)
-		json_put_json(&c->out, NULL, json_dump(c->arena, answer, false));
-	json_free(answer);
-	return err;
+	return ctl_pass_on(c, "core.tables", STR("{}"));
 }
 
 /* The server gives them in portions: "next" is where to go on. */
@@ -47,7 +30,7 @@ static enum err table_show(struct ctl *c)
 		struct json       *answer;
 		const struct json *list;
 
-		err = ask(c, "core.table_list", params_of(c, next), &answer);
+		err = ctl_ask(c, "core.table_list", params_of(c, next), &answer);
 		list = json_get(answer, "entries");
 		for (size_t i = 0; i < json_count(list); i++)
 			json_put_json(&c->out, NULL, json_dump(c->arena, json_at(list, i), false));
@@ -61,7 +44,7 @@ static enum err table_show(struct ctl *c)
 static enum err change(struct ctl *c, const char *method, const char *said)
 {
 	struct json *answer;
-	enum err     err = ask(c, method, params_of(c, 0), &answer);
+	enum err     err = ctl_ask(c, method, params_of(c, 0), &answer);
 
 	if (!err) {
 		json_put_json(&c->out, NULL, json_dump(c->arena, answer, false));

@@ -7,20 +7,10 @@
 #include <time.h>
 
 #include "module/value.h"
-#include "process/rpc.h"
 
 enum { LOOK_MS = 200, LINE = 1024 };
 
 static volatile sig_atomic_t interrupted;
-
-static enum err ask(struct ctl *c, const char *method, struct str params, struct json **answer)
-{
-	struct str text;
-	enum err   err = rpc_call(c->socket, method, params, c->arena, &text, c->why, sizeof(c->why));
-
-	*answer = err ? NULL : json_read(text, c->why, sizeof(c->why));
-	return err || *answer ? err : ERR_IO;
-}
 
 static struct str text_of(const struct json *event, const char *key)
 {
@@ -104,17 +94,6 @@ static enum err say_events(struct ctl *c, const struct json *events)
 
 /* --- why, calls --- */
 
-static enum err list_calls(struct ctl *c)
-{
-	struct json *calls;
-	enum err     err = ask(c, "core.calls", STR("{}"), &calls);
-
-	if (!err)
-		json_put_json(&c->out, NULL, json_dump(c->arena, calls, false));
-	json_free(calls);
-	return err;
-}
-
 static enum err why(struct ctl *c)
 {
 	struct json_out o = json_into(c->arena);
@@ -122,11 +101,11 @@ static enum err why(struct ctl *c)
 	enum err        err;
 
 	if (!c->argc)
-		return list_calls(c);
+		return ctl_pass_on(c, "core.calls", STR("{}"));
 	json_open_object(&o, NULL);
 	json_put_text(&o, "call_id", str_of(c->argv[0]));
 	json_close_object(&o);
-	err = ask(c, "core.why", json_done(&o), &events);
+	err = ctl_ask(c, "core.why", json_done(&o), &events);
 	if (!err)
 		err = say_events(c, events);
 	json_free(events);
@@ -151,7 +130,7 @@ static enum err start(struct ctl *c, int64_t *number)
 	json_put_text(&o, "call_id", str_of(c->watch.call_id));
 	json_put_int(&o, "for_ms", ms);
 	json_close_object(&o);
-	err = ask(c, "core.trace_start", json_done(&o), &answer);
+	err = ctl_ask(c, "core.trace_start", json_done(&o), &answer);
 	*number = json_int(json_get(answer, "trace"), 0);
 	json_free(answer);
 	return err;
@@ -198,7 +177,7 @@ static enum err trace_show(struct ctl *c)
 
 	if (err)
 		return err;
-	err = ask(c, "core.trace_read", read_params(c, n, NULL), &answer);
+	err = ctl_ask(c, "core.trace_read", read_params(c, n, NULL), &answer);
 	if (!err)
 		err = say_events(c, json_get(answer, "events"));
 	json_free(answer);
@@ -208,7 +187,7 @@ static enum err trace_show(struct ctl *c)
 static enum err stop(struct ctl *c, int64_t n)
 {
 	struct json *answer;
-	enum err     err = ask(c, "core.trace_stop", read_params(c, n, NULL), &answer);
+	enum err     err = ctl_ask(c, "core.trace_stop", read_params(c, n, NULL), &answer);
 
 	json_free(answer);
 	return err;
@@ -232,13 +211,7 @@ static enum err trace_stop(struct ctl *c)
 
 static enum err trace_list(struct ctl *c)
 {
-	struct json *answer;
-	enum err     err = ask(c, "core.traces", STR("{}"), &answer);
-
-	if (!err)
-		json_put_json(&c->out, NULL, json_dump(c->arena, answer, false));
-	json_free(answer);
-	return err;
+	return ctl_pass_on(c, "core.traces", STR("{}"));
 }
 
 static void on_interrupt(int sig)
@@ -271,7 +244,7 @@ static enum err look(struct ctl *c, int64_t n, struct json **at)
 
 	arena_init(&a, NULL, 0, 64 << 20);	/* a trace may be followed for days */
 	c->arena = &a;
-	err = ask(c, "core.trace_read", read_params(c, n, *at), &answer);
+	err = ctl_ask(c, "core.trace_read", read_params(c, n, *at), &answer);
 	if (!err) {
 		print_events(c, json_get(answer, "events"));
 		json_free(*at);
