@@ -200,12 +200,12 @@ static bool receive(struct client *c)
 /* After whatever has happened to it. */
 static void go_on(struct client *c)
 {
-	uint32_t events = c->out ? EPOLLOUT : c->waits ? 0 : EPOLLIN;
+	bool good = work(c) && (!c->ended || c->out || c->waits);
 
-	if (!work(c) || (c->ended && !c->out && !c->waits) || loop_change(ctl.loop, &c->fd, events))
-		client_close(c);
-	else
+	if (good && !loop_change(ctl.loop, &c->fd, c->out ? EPOLLOUT : c->waits ? 0 : EPOLLIN))
 		be_patient(c);
+	else
+		client_close(c);
 }
 
 static void on_client(struct loop_fd *f, uint32_t events)
