@@ -311,8 +311,9 @@ static uint32_t retry_after(const struct msg *m)
 	return str_take_u32(&rest, &s) ? s : 0;
 }
 
-/* The answer as it will go upstream: without our Via (§16.7 step 3), and 503 as 500 (step 6). On no memory there is no text. False: no
- * other Via is in it, so it answers nothing that we have passed on. */
+/* The answer as it will go upstream: without our Via (§16.7 step 3), and 503 as 500 (step 6). On no memory there is no text. False: a 2xx
+ * with no other Via, which answers nothing that we have passed on. A refusal without one is still the end of its branch, and wants its
+ * ACK: there are phones that answer a cancelled INVITE with the Via of the CANCEL. What goes upstream is then our own. */
 static bool prepare(struct trans *t, struct msg *m, unsigned index, struct answer *an)
 {
 	const struct tm_user *u = tm_user();
@@ -322,7 +323,7 @@ static bool prepare(struct trans *t, struct msg *m, unsigned index, struct answe
 	if (m->status == 100 || msg_pop_value(m, H_VIA))
 		return true;
 	if (!m->first[H_VIA])
-		return false;
+		return m->status < 200 || m->status >= 300;
 	if (u && u->passing && !u->passing(t, m, index) && m->status < 200)
 		return true;
 	if (m->status == 503 && msg_set_status(m, 500, reason_phrase(500)))

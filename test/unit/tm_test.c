@@ -495,18 +495,38 @@ TEST(a_request_that_did_not_leave_fails_its_branch_and_a_lost_answer_nothing)	/*
 	world_ends_clean();
 }
 
-/* §16.7 step 3: where no Via is left the answer is to nobody's request; it neither goes on nor ends anything. */
-TEST(an_answer_without_the_callers_via_is_a_stray)
+/* An answer to the INVITE of phone[0] that has our Via alone. */
+static struct str with_our_via_only(char text[MOST_TEXT], const char *status_line)
 {
-	char               text[MOST_TEXT], *own, *other;
+	char *own = strstr(phone[0]->text, "Via: "), *other = strstr(own + 1, "Via: ");
+
+	snprintf(text, MOST_TEXT, "SIP/2.0 %s\r\n%.*sFrom: <sip:alice@example.org>;tag=a1\r\nTo: <sip:bob@example.org>;tag=p\r\n"
+		 "Call-ID: onevia\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n", status_line, (int)(other - own), own);
+	return str_of(text);
+}
+
+/* Phones do that to an INVITE that was cancelled: they want their ACK (§17.1.1.3), and the caller an answer. */
+TEST(a_refusal_with_our_via_alone_ends_its_branch)
+{
+	char text[MOST_TEXT];
 
 	world_up();
 	relayed(request("INVITE", "onevia"), 1, 0, 0, phone);
-	own = strstr(phone[0]->text, "Via: ");
-	other = strstr(own + 1, "Via: ");
-	snprintf(text, sizeof(text), "SIP/2.0 200 OK\r\n%.*sFrom: <sip:alice@example.org>;tag=a1\r\nTo: <sip:bob@example.org>;tag=p\r\n"
-		 "Call-ID: onevia\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n", (int)(other - own), own);
-	CHECK_INT(come(str_of(text), FIRST_PHONE), CAME_UNKNOWN);
+	CHECK_INT(come(with_our_via_only(text, "486 Busy Here"), FIRST_PHONE), CAME_ABSORBED);
+	sent_to(FIRST_PHONE, "ACK ");
+	sent_to(CALLER, "SIP/2.0 486 ");
+	CHECK_INT(come(request("ACK", "onevia"), CALLER), CAME_ABSORBED);
+	world_ends_clean();
+}
+
+/* §16.7 step 3: where no Via is left the answer is to nobody's request; it neither goes on nor ends anything. */
+TEST(an_answer_without_the_callers_via_is_a_stray)
+{
+	char text[MOST_TEXT];
+
+	world_up();
+	relayed(request("INVITE", "onevia"), 1, 0, 0, phone);
+	CHECK_INT(come(with_our_via_only(text, "200 OK"), FIRST_PHONE), CAME_UNKNOWN);
 	CHECK(quiet());
 	CHECK_INT(answer(phone[0], 200), CAME_ABSORBED);
 	sent_to(CALLER, "SIP/2.0 200 OK");
