@@ -97,15 +97,22 @@ const char *db_library(void)
 
 /* --- statements --- */
 
-void db_stmt_register(struct db_stmt *st)
+bool db_stmt_add(struct db_stmt *st)
 {
 	for (unsigned i = 0; i < cfg.count; i++)
 		if (cfg.stmts[i] == st)
-			return;
+			return true;
 	if (cfg.count == DB_MOST_STMTS || st->params > DB_MOST_PARAMS)
-		abort();	/* a mistake of ours, seen at the first start */
+		return false;
 	st->id = cfg.count;
 	cfg.stmts[cfg.count++] = st;
+	return true;
+}
+
+void db_stmt_register(struct db_stmt *st)
+{
+	if (!db_stmt_add(st))
+		abort();	/* a mistake of ours, seen at the first start */
 }
 
 const struct db_stmt *db_stmt_at(unsigned id)

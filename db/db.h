@@ -35,6 +35,8 @@ struct db_stmt {
 	unsigned    id;		/* set by db_stmt_register() */
 };
 void db_stmt_register(struct db_stmt *st);
+/* The same for one that is known only later: in the process that asks it, which keeps it for good. False: there are too many. */
+MUST_CHECK bool db_stmt_add(struct db_stmt *st);
 
 /* --- boot (supervisor, before the fork) --- */
 /* "sqlite:PATH" (relative to the working directory), or "postgresql://…" as libpq has it (service=, passfile=, several hosts …). ERR_UNSUPPORTED, with a sentence in `why`, for engines not built in. */

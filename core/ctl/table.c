@@ -64,10 +64,24 @@ static enum err table_remove(struct ctl *c)
 	return change(c, "core.table_remove", "removed");
 }
 
+static enum err table_load(struct ctl *c)
+{
+	struct json *answer;
+	enum err     err = ask(c, "core.table_load", params_of(c, 0), &answer);
+
+	if (!err) {
+		json_put_json(&c->out, NULL, json_dump(c->arena, answer, false));
+		ctl_say(c, "table %s is being loaded; the log says how many rows it took", c->argv[0]);
+	}
+	json_free(answer);
+	return err;
+}
+
 const struct ctl_command ctl_table_commands[] = {
 	{ "table", "list", "", "the tables of the script, and how full they are", 0, table_list },
 	{ "table", "show", "TABLE [KEY]", "the entries of one, or one entry", 0, table_show },
 	{ "table", "set", "TABLE KEY VALUE", "make or change an entry", 0, table_set },
 	{ "table", "remove", "TABLE KEY", "take out an entry", 0, table_remove },
+	{ "table", "load", "TABLE", "load it from the database again", 0, table_load },
 	{ 0 }
 };

@@ -205,7 +205,7 @@ struct route {
 	struct span     silent_exit;	/* an exit without anything said since its beginning; .src NULL: none */
 };
 
-/* table NAME { key: ip; value: int; ttl: 5m; max: 100000; } */
+/* table NAME { key: ip; value: int; ttl: 5m; max: 100000; load: "ipban"; } */
 struct table {
 	struct table *next;
 	struct str    name;
@@ -221,6 +221,8 @@ struct table {
 	enum vtype    key, value;	/* value T_ANY when it was not said */
 	int64_t       ttl_ms;		/* 0: for ever */
 	int64_t       max;		/* entries */
+	struct str    load;		/* table or view of the database that fills it; empty: none */
+	struct str    key_column, value_column;
 };
 
 /* `name value;` or `name = value;` at top level, and `name = value;` in a module block. */

@@ -2,6 +2,7 @@
  * its slot finds it where it was; a reload lets it go on in its rhythm as long as that stays the same. */
 #include "script/background.h"
 #include "script/check.h"
+#include "script/sht.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -279,8 +280,10 @@ static void set_timers(const struct program *p)
 
 void background_adopt(void)
 {
-	if (proc_self() == FIRST_WORKER && background.shared && script_now())
-		set_timers(script_now()->program);
+	if (proc_self() != FIRST_WORKER || !background.shared || !script_now())
+		return;
+	set_timers(script_now()->program);
+	sht_load_go(script_loop());
 }
 
 /* --- events --- */
@@ -312,6 +315,7 @@ void background_worker_start(struct loop *l)
 void background_stop(void)
 {
 	background.stopping = true;
+	sht_load_stop();
 	if (proc_self() == FIRST_WORKER)
 		start_run(ROUTE_EVENT, STR("core:stop"), NULL);
 }

@@ -391,6 +391,8 @@ static enum err start(char *why)
 	enum err err = sht_start(why, WHY_BYTES);
 
 	if (!err)
+		err = sht_load_boot(why, WHY_BYTES);
+	if (!err)
 		err = background_start(why, WHY_BYTES);
 	return err || !script_now() ? err : script_bind(script_now(), why, WHY_BYTES);
 }

@@ -70,6 +70,8 @@ static void check_constants(struct checker *c)
 }
 
 /* --- tables --- */
+enum { SQL_NAME = 128 };	/* bytes of a name in the database: PostgreSQL takes 63 for each part */
+
 static void table_type(struct checker *c, const struct table_field *f, enum vtype *out)
 {
 	struct diag *g;
@@ -98,6 +100,45 @@ static void table_number(struct checker *c, const struct table_field *f, enum vt
 	*out = f->value->u.value.u.i;
 }
 
+static bool is_letter(char ch)
+{
+	char low = ch_lower(ch);
+
+	return low >= 'a' && low <= 'z';
+}
+
+/* A name of the database, which becomes part of a statement: nothing in it needs quoting. */
+static bool is_sql_name(struct str s, bool dot)
+{
+	bool begin = true;
+
+	for (size_t i = 0; i < s.len; i++) {
+		if (dot && !begin && s.p[i] == '.') {
+			dot = false;	/* schema.table */
+			begin = true;
+			continue;
+		}
+		if (!is_letter(s.p[i]) && s.p[i] != '_' && (begin || !ch_digit(s.p[i])))
+			return false;
+		begin = false;
+	}
+	return !begin && s.len <= SQL_NAME;
+}
+
+static void table_sql_name(struct checker *c, const struct table_field *f, struct str *out)
+{
+	bool dot = str_is(f->name, "load");
+
+	if (!check_const_expr(c, f->value) || !check_value_for(c, f->value, T_STR, false, D_ARGUMENT_TYPE, dot ? "`load`" : "the name of a column"))
+		return;
+	*out = f->value->u.value.u.s;
+	if (is_sql_name(*out, dot))
+		return;
+	diag_help(c->d, diag_add(c->d, D_RANGE, f->value->span, "`" STR_FMT "` takes the name of a %s: letters, digits and _", STR_ARG(f->name),
+				 dot ? "table or view of the database" : "column"),
+		  "what else shall be selected goes into a view of the database");
+}
+
 static void check_table_field(struct checker *c, struct table *t, const struct table_field *f)
 {
 	struct nearest near = nearest_to(f->name);
@@ -110,12 +151,21 @@ static void check_table_field(struct checker *c, struct table *t, const struct t
 		table_number(c, f, T_DURATION, 1000, 31536000000, &t->ttl_ms);
 	else if (str_is(f->name, "max"))
 		table_number(c, f, T_INT, 1, 1000000000, &t->max);
+	else if (str_is(f->name, "load"))
+		table_sql_name(c, f, &t->load);
+	else if (str_is(f->name, "key_column"))
+		table_sql_name(c, f, &t->key_column);
+	else if (str_is(f->name, "value_column"))
+		table_sql_name(c, f, &t->value_column);
 	else {
+		nearest_offer(&near, STR("load"));
+		nearest_offer(&near, STR("key_column"));
+		nearest_offer(&near, STR("value_column"));
 		nearest_offer(&near, STR("key"));
 		nearest_offer(&near, STR("value"));
 		nearest_offer(&near, STR("ttl"));
 		nearest_offer(&near, STR("max"));
-		diag_did_you_mean(c->d, diag_add(c->d, D_NO_PARAMETER, f->span, "a table has key, value, ttl and max, not `" STR_FMT "`", STR_ARG(f->name)),
+		diag_did_you_mean(c->d, diag_add(c->d, D_NO_PARAMETER, f->span, "a table has key, value, ttl, max, load, key_column and value_column, not `" STR_FMT "`", STR_ARG(f->name)),
 				  nearest_name(&near));
 	}
 }
@@ -132,8 +182,12 @@ static void check_tables(struct checker *c)
 		t->key = T_STR;
 		t->value = T_ANY;
 		t->max = TABLE_MAX;
+		t->key_column = STR("key");
+		t->value_column = STR("value");
 		for (const struct table_field *f = t->fields; f; f = f->next)
 			check_table_field(c, t, f);
+		if (t->load.len)
+			check_needs_database(c, t->span);
 	}
 }
 

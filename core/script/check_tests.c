@@ -266,7 +266,7 @@ static void needs_attr(struct checker *c, const struct test_step *s, const char 
 	diag_help(c->d, diag_add(c->d, D_TEST, s->span, "`%s` does not say where", step_words(s->kind)), "write `%s`", help);
 }
 
-static void needs_database(struct checker *c, struct span where)
+void check_needs_database(struct checker *c, struct span where)
 {
 	for (const struct setting *s = c->prog->settings; s; s = s->next)
 		if (str_is(s->name, "database"))
@@ -276,7 +276,7 @@ static void needs_database(struct checker *c, struct span where)
 
 static void check_given_user(struct checker *c, const struct test_step *s)
 {
-	needs_database(c, s->span);
+	check_needs_database(c, s->span);
 	if (!check_text(c, s->value, "a user"))
 		return;
 	if (str_find(s->value->u.value.u.s, '@') < 1 || str_ends(s->value->u.value.u.s, STR("@")))
@@ -424,7 +424,7 @@ static void check_step(struct checker *c, const struct scene *at, const struct t
 		break;
 	case STEP_FAIL: case STEP_RESTORE:
 		if (str_is(s->name, "database"))
-			needs_database(c, s->name_span);
+			check_needs_database(c, s->name_span);
 		else
 			check_party(c, at, s->name, s->name_span, "database");
 		break;
@@ -441,7 +441,7 @@ static void check_step(struct checker *c, const struct scene *at, const struct t
 		check_given_time(c, s);
 		break;
 	case GIVEN_DOMAIN: case GIVEN_SQL:
-		needs_database(c, s->span);
+		check_needs_database(c, s->span);
 		(void)check_text(c, s->value, "this");
 		break;
 	case GIVEN_HOST:

@@ -131,3 +131,5 @@ void check_settings(struct checker *c);
 
 /* --- check_tests.c --- */
 void check_tests(struct checker *c);
+/* An error there unless the setting is made. */
+void check_needs_database(struct checker *c, struct span where);

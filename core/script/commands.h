@@ -9,6 +9,7 @@ enum err cmd_tables(struct arena *a, struct str params, struct str *result);
 enum err cmd_table_list(struct arena *a, struct str params, struct str *result);
 enum err cmd_table_set(struct arena *a, struct str params, struct str *result);
 enum err cmd_table_remove(struct arena *a, struct str params, struct str *result);
+enum err cmd_table_load(struct arena *a, struct str params, struct str *result);
 /* trail_command.c */
 enum err cmd_why(struct arena *a, struct str params, struct str *result);
 enum err cmd_calls(struct arena *a, struct str params, struct str *result);

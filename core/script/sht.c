@@ -24,6 +24,7 @@ struct sht_entry {
 	struct sht_entry *next;
 	uint64_t      until_ms;		/* clock_ms(); 0: for ever */
 	int64_t       number;
+	uint32_t      load;		/* of which load, 0: set since */
 	uint16_t      key_len, len;
 	uint8_t       type, prefix;	/* enum vtype of the value */
 	char          bytes[];		/* key, value */
@@ -33,6 +34,8 @@ struct shared {
 	uint32_t         mask;		/* chains - 1 */
 	_Atomic int64_t  count;
 	_Atomic uint32_t hand;		/* where the next sweep goes on */
+	_Atomic uint32_t loads;		/* begun */
+	_Atomic bool     wanted;	/* to be loaded */
 	struct lock      lock[STRIPES];	/* RANK_MODULE: chains whose number leaves that remainder */
 	struct sht_entry    *chain[];
 };
@@ -89,6 +92,7 @@ static struct shared *shared_new(int64_t max)
 		return NULL;
 	random_bytes(&t->hash, sizeof(t->hash));
 	t->mask = chains - 1;
+	atomic_store(&t->wanted, true);
 	for (unsigned i = 0; i < STRIPES; i++)
 		lock_init(&t->lock[i], RANK_MODULE);
 	return t;
@@ -510,24 +514,20 @@ static bool is_there(struct shared *t, struct str key)
 	return yes;
 }
 
-enum err sht_set(struct sht_kept *k, struct str key, const struct value *v)
+/* There is room for it, if it is new. */
+static enum err put(struct sht_kept *k, struct str key, const struct value *v, uint32_t load)
 {
 	struct shared *t = k->t;
 	uint32_t       chain = chain_of(t, key);
 	struct sht_entry  *e, **old;
 	struct str     bytes;
 
-	if (v->type == T_NULL) {
-		remove_key(t, key);
-		return OK;
-	}
 	if (!value_bytes(v, &bytes))
 		return ERR_UNSUPPORTED;
-	if (!is_there(t, key) && !has_room(k))
-		return ERR_LIMIT;
 	e = entry_new(k, key, v, bytes);
 	if (!e)
 		return ERR_NOMEM;
+	e->load = load;
 	lock(lock_of(t, chain));
 	old = find_locked(t, chain, key);
 	if (*old)
@@ -535,6 +535,21 @@ enum err sht_set(struct sht_kept *k, struct str key, const struct value *v)
 	link_locked(t, chain, e);
 	unlock(lock_of(t, chain));
 	return OK;
+}
+
+enum err sht_set(struct sht_kept *k, struct str key, const struct value *v)
+{
+	struct str bytes;
+
+	if (v->type == T_NULL) {
+		remove_key(k->t, key);
+		return OK;
+	}
+	if (!value_bytes(v, &bytes))
+		return ERR_UNSUPPORTED;
+	if (!is_there(k->t, key) && !has_room(k))
+		return ERR_LIMIT;
+	return put(k, key, v, 0);
 }
 
 /* ERR_NOT_FOUND: there is none. */
@@ -587,6 +602,56 @@ enum err sht_add(struct sht_kept *k, struct str key, int64_t by, int64_t *out)
 	unlock(lock_of(k->t, chain));
 	shm_free(e);
 	return err;
+}
+
+/* --- loading --- */
+
+bool sht_is_wanted(const struct sht_kept *k)
+{
+	return atomic_load(&k->t->wanted);
+}
+
+void sht_want(struct sht_kept *k, bool wanted)
+{
+	atomic_store(&k->t->wanted, wanted);
+}
+
+uint32_t sht_load_number(struct sht_kept *k)
+{
+	uint32_t n = atomic_fetch_add(&k->t->loads, 1) + 1;
+
+	return n ? n : atomic_fetch_add(&k->t->loads, 1) + 1;
+}
+
+enum err sht_load_put(struct sht_kept *k, struct str key, const struct value *v, uint32_t number)
+{
+	if (atomic_load(&k->t->count) >= k->info.max && !is_there(k->t, key))
+		return ERR_LIMIT;
+	return put(k, key, v, number);
+}
+
+static uint64_t sweep_loaded(struct shared *t, uint32_t chain, uint32_t number)
+{
+	uint64_t gone = 0;
+
+	lock(lock_of(t, chain));
+	for (struct sht_entry **at = &t->chain[chain]; *at;) {
+		if (!(*at)->load || (*at)->load == number) {
+			at = &(*at)->next;
+			continue;
+		}
+		unlink_locked(t, at);
+		gone++;
+	}
+	unlock(lock_of(t, chain));
+	return gone;
+}
+
+uint32_t sht_load_sweep(struct sht_kept *k, uint32_t number, uint32_t from, uint32_t most, uint64_t *gone)
+{
+	for (uint32_t n = 0; from <= k->t->mask && n < most; from++, n++)
+		*gone += sweep_loaded(k->t, from, number);
+	return from <= k->t->mask ? from : 0;
 }
 
 /* --- all of them --- */

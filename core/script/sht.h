@@ -36,6 +36,26 @@ MUST_CHECK enum err sht_set(struct sht_kept *t, struct str key, const struct val
  * value, also with ERR_LIMIT (full: nothing is kept). ERR_UNSUPPORTED: the value there is no int, or it would not fit. */
 MUST_CHECK enum err sht_add(struct sht_kept *t, struct str key, int64_t by, int64_t *out);
 
+/* Its text, as people and databases write it; texts stay where they are. False: it is not one of that type. */
+MUST_CHECK bool sht_value_parse(struct arena *a, enum vtype t, struct str text, struct value *out);
+
+/* --- loading, sht_load.c: by one process --- */
+/* It is to be loaded: true from its beginning on. */
+bool sht_is_wanted(const struct sht_kept *t);
+void sht_want(struct sht_kept *t, bool wanted);
+/* Of what is loaded from now on; never 0, which what the script has set bears. */
+uint32_t sht_load_number(struct sht_kept *t);
+/* As sht_set(), but a full table gives nothing up for it. */
+MUST_CHECK enum err sht_load_put(struct sht_kept *t, struct str key, const struct value *v, uint32_t number);
+/* Take out what an earlier load has brought, in `most` chains from that on. Where to go on, 0: that was all. */
+uint32_t sht_load_sweep(struct sht_kept *t, uint32_t number, uint32_t from, uint32_t most, uint64_t *gone);
+/* Worker: load what waits for it. */
+void sht_load_go(struct loop *l);
+void sht_load_stop(void);
+/* Supervisor, shared memory exists. `why` is a sentence. */
+MUST_CHECK enum err sht_load_boot(char *why, size_t cap);
+/* From any process. ERR_UNSUPPORTED: the script does not say from where. */
+MUST_CHECK enum err sht_load_ask(struct str name);
 
 /* For the commands. */
 struct sht_info {

@@ -1,4 +1,4 @@
-/* Tables over the control channel: core.tables, core.table_list, core.table_set, core.table_remove. */
+/* Tables over the control channel: core.tables, core.table_list, core.table_set, core.table_remove, core.table_load. */
 #include <stdio.h>
 
 #include "base/json.h"
@@ -54,8 +54,7 @@ struct asked {
 	struct str         key;		/* as it is kept; empty: none was given */
 };
 
-/* A text of the command line as a value of that type. */
-static bool value_of(struct arena *a, enum vtype t, struct str text, struct value *out)
+bool sht_value_parse(struct arena *a, enum vtype t, struct str text, struct value *out)
 {
 	struct addr *ip;
 
@@ -113,7 +112,7 @@ static bool asked_for(struct arena *a, struct str params, struct asked *q, struc
 	q->info = sht_info(q->t);
 	if (!text.len)
 		return true;
-	q->key = value_of(a, q->info.key, text, &key) ? sht_key(a, &key) : STR_NONE;
+	q->key = sht_value_parse(a, q->info.key, text, &key) ? sht_key(a, &key) : STR_NONE;
 	if (q->key.p)
 		return true;
 	fail(a, ERR_SYNTAX, result, q->info.key == T_IP ? "not an IP address:" : "not a key of this table:", text);
@@ -202,7 +201,7 @@ enum err cmd_table_set(struct arena *a, struct str params, struct str *result)
 		text = json_text(json_get(q.params, "value"));
 		if (!q.key.p || json_kind(json_get(q.params, "value")) != JSON_IS_TEXT)
 			err = fail(a, ERR_SYNTAX, result, "table, key and value are wanted, for table", q.info.name);
-		else if (!value_of(a, q.info.value, text, &v))
+		else if (!sht_value_parse(a, q.info.value, text, &v))
 			err = not_a_value(a, result, q.info.value, text);
 		else
 			err = kept(a, sht_set(q.t, q.key, &v), result);
@@ -228,6 +227,22 @@ enum err cmd_table_remove(struct arena *a, struct str params, struct str *result
 			err = sht_set(q.t, q.key, &(struct value){ .type = T_NULL });
 		if (!err)
 			*result = STR("{\"removed\":1}");
+	}
+	json_free(q.params);
+	return err;
+}
+
+enum err cmd_table_load(struct arena *a, struct str params, struct str *result)
+{
+	struct asked q;
+	enum err     err = ERR_NOT_FOUND;
+
+	if (asked_for(a, params, &q, result)) {
+		err = sht_load_ask(q.info.name);
+		if (err)
+			fail(a, err, result, "the script does not say from where (`load: \"TABLE\";`): table", q.info.name);
+		else
+			*result = STR("{\"loading\":1}");
 	}
 	json_free(q.params);
 	return err;

@@ -859,6 +859,7 @@ TEST(tables_are_seen_and_changed_over_the_control_channel)
 	CHECK(has(command("table_set", "{\"table\":\"bann\"}"), "no table \"bann\""));
 	CHECK_STR(command("table_remove", "{\"table\":\"ban\",\"key\":\"192.0.2.1\"}"), "{\"removed\":1}");
 	CHECK(has(command("table_remove", "{\"table\":\"ban\",\"key\":\"192.0.2.1\"}"), "no such key: \"192.0.2.1\""));
+	CHECK(has(command("table_load", "{\"table\":\"ban\"}"), "the script does not say from where"));
 	stop();
 }
 
