@@ -67,7 +67,7 @@ static enum err table_remove(struct ctl *c)
 static enum err table_load(struct ctl *c)
 {
 	struct json *answer;
-	enum err     err = ask(c, "core.table_load", params_of(c, 0), &answer);
+	enum err     err = ctl_ask(c, "core.table_load", params_of(c, 0), &answer);
 
 	if (!err) {
 		json_put_json(&c->out, NULL, json_dump(c->arena, answer, false));

@@ -51,6 +51,7 @@ static struct {
 	uint64_t        taken, unfit, full, gone;
 	bool            again;		/* the second time round */
 	bool            told;		/* a failure is logged once */
+	size_t          from;		/* tables before this one have failed, and wait for the next try */
 } own;
 
 /* --- statements --- */
@@ -104,6 +105,8 @@ static struct origin *origin_of(const struct table *t)
 
 /* --- the end of it --- */
 
+static void go_on(void);
+
 static struct sht_kept *table_now(void)
 {
 	return sht_of(own.script->program, own.decl->index);
@@ -124,8 +127,11 @@ static void failed(const char *why)
 			  "` with columns `" STR_FMT "` and `" STR_FMT "`, and lets this user read it table=" STR_FMT " reason=\"%s\"", RETRY_MS / 1000,
 			  STR_ARG(own.decl->load), STR_ARG(own.decl->key_column), STR_ARG(own.decl->value_column), STR_ARG(own.decl->name), why);
 	own.told = true;
+	own.from = own.decl->index + 1;		/* it does not hold up the others */
 	forget();
+	wheel_disarm(&own.retry);
 	wheel_arm(loop_wheel(own.loop), &own.retry, clock_ms() + RETRY_MS);
+	go_on();
 }
 
 static void loaded(void)
@@ -143,7 +149,7 @@ static void loaded(void)
 		 (unsigned long long)own.gone);
 	own.told = false;
 	forget();
-	sht_load_go(own.loop);
+	go_on();
 }
 
 /* --- putting --- */
@@ -310,18 +316,25 @@ static void begin(const struct table *t)
 
 /* --- when --- */
 
-void sht_load_go(struct loop *l)
+/* The first one that waits. */
+static void go_on(void)
 {
 	const struct script *s = script_now();
 
-	own.loop = l;
 	if (own.script || !s || !db_configured())
 		return;
 	for (const struct table *t = s->program->tables; t; t = t->next)
-		if (t->load.len && sht_is_wanted(sht_of(s->program, t->index))) {
+		if (t->load.len && t->index >= own.from && sht_is_wanted(sht_of(s->program, t->index))) {
 			begin(t);
 			return;
 		}
+}
+
+void sht_load_go(struct loop *l)
+{
+	own.loop = l;
+	own.from = 0;
+	go_on();
 }
 
 static void on_retry(struct timer *t)
