@@ -12,7 +12,7 @@ MODULES = next((d for d in ("/usr/lib/baresip/modules", "/usr/lib64/baresip/modu
 CONFIG = """poll_method epoll
 sip_listen {host}:{port}
 net_interface {host}
-rtp_ports {rtp}-{rtp_end}
+rtp_ports {rtp.start}-{rtp.stop}
 call_max_calls {lines}
 call_local_timeout 60
 module_path {modules}
@@ -37,11 +37,11 @@ class Baresip:
     def __init__(self, bench, server, user, password=None, lines=4, host="127.0.0.1", account=None, transport="udp"):
         """account: the whole line of an accounts file, else it is made from user, password and server."""
         self.user, self.folder = user, bench.path(f"baresip-{user}-{len(bench.things)}")
-        self.port, self.ctrl, rtp = sip.free_port(), sip.free_port(), sip.free_port()
+        self.port, self.ctrl = sip.free_port(), sip.free_port()
         self.aor, self.events, self.read, self.buffer, self.answers = f"sip:{user}@{sipario.DOMAIN}", [], 0, b"", []
         os.mkdir(self.folder)
         self.account = account or f'<{self.aor};transport={transport}>;auth_user={user};auth_pass={password or sipario.password(user)};outbound="sip:{server.here};transport={transport}";regint=60'
-        files = {"config": CONFIG.format(host=host, port=self.port, rtp=rtp, rtp_end=rtp + 40, lines=lines, modules=MODULES, ctrl=self.ctrl), "contacts": "", "accounts": ""}
+        files = {"config": CONFIG.format(host=host, port=self.port, rtp=sip.RTP_PORTS, lines=lines, modules=MODULES, ctrl=self.ctrl), "contacts": "", "accounts": ""}
         for name, text in files.items():
             with open(os.path.join(self.folder, name), "w") as f:
                 f.write(text)

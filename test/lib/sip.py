@@ -10,6 +10,7 @@ import tempfile
 import time
 
 PORTS = range(11000, 24000, 2)                # of servers and connections, see free_port
+RTP_PORTS = range(24000, 32768)               # a phone takes any of these when a call begins; below the kernel's own range
 COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "l": "content-length", "c": "content-type", "k": "supported", "s": "subject", "e": "content-encoding"}
 SDP = "v=0\r\no=- 1 {v} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
 
