@@ -1,9 +1,7 @@
 """The order in which phones ring, Path and Service-Route, loops, and both sides of Record-Route: scripts of their own, seen from outside."""
 import time
 
-import dns
 import sip
-from badinput import counters
 from calls import uri
 from sipario import DOMAIN, Server
 from suite import test
@@ -142,26 +140,6 @@ def _(b):
         back = p.wait("MESSAGE")
         assert len(back.all("Via")) == 3, back.headers
         p.answer(back, 200)
-
-
-@test("a fork bomb goes off in vain: contacts that lead back here, in parallel or in series, end with one answer (RFC 5393 3)")
-def _(b):
-    names = b.keep(dns.Dns())
-    for ring in ("parallel", "hunt"):
-        s = server(b, f"ring = {ring};", more=names.setting() + 'domain "127.0.0.1";')
-        names.zone = {("_sip._udp.alias.test", "SRV"): [f"0 0 {s.port} here.test"], ("here.test", "A"): ["127.0.0.1"]}
-        p, a = b.keep(sip.Phone(s.address, "bob", s.here)), alice(b, s)
-        for paths in ([], [("Path", f"<sip:{s.here};lr>")], [("Path", "<sip:alias.test;lr>")]):
-            kw = {"headers": paths, "call_id": sip.token()}
-            assert p.register(contact="*", headers=[("Expires", "0")], call_id=sip.token()).status == 200
-            p.registered(contact=", ".join(f"<{p.aor};n={i}>;q=0.{9 - i}" for i in range(8)), **kw)
-            before = counters(s)
-            rq = a.invite(p.aor)
-            got = a.finish(rq)
-            assert got.status in (440, 482), (got, paths)
-            spent = counters(s)["proxy.requests"] - before["proxy.requests"]
-            assert spent < 1000, (ring, paths, spent)
-            a.nothing(lambda m: rq.mine(m) and m.status >= 200)
 
 
 @test("Max-Breadth 1 does not do for two phones: 440")
@@ -304,41 +282,3 @@ def _(b):
     ok = a.wait(lambda x: rq.mine(x) and x.status == 200)
     a.caller_dialog(rq, ok).ack()
     one.wait("ACK")
-
-
-LATER = """
-domain "@DOMAIN@";
-listen @LISTEN@;
-control "@CONTROL@";
-module location  { durable = off; }
-module registrar { }
-request_route {
-    if ($rm == "REGISTER") { save(); exit; }
-    record_route();
-    add_branch("sip:CAROL", after = 1s);
-    relay();
-}
-"""
-
-
-@test("add_branch: another phone joins the call that rings")
-def _(b):
-    port = sip.free_port()
-    s = Server(b, script=LATER.replace("CAROL", f"carol@127.0.0.1:{port}"), database=False)
-    [bob] = phones(b, s, "1.0")
-    carol, a = b.keep(sip.Phone(s.address, "carol", DOMAIN, port=port)), alice(b, s)
-    rq = a.invite(uri("bob"))
-    m = bob.wait("INVITE")
-    bob.answer(m, 180)
-    a.wait(180)
-    carol.nothing("INVITE", 0.5)
-    n = carol.wait("INVITE", 2)
-    bob.nothing("CANCEL", 0.2)
-    carol.answer(n, 200, body=carol.sdp())
-    c = bob.wait("CANCEL")
-    bob.answer(c, 200)
-    bob.answer(m, 487)
-    ok = a.wait(lambda x: rq.mine(x) and x.status >= 200)
-    assert ok.status == 200
-    a.caller_dialog(rq, ok).ack()
-    carol.wait("ACK")

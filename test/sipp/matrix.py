@@ -1,5 +1,4 @@
 """The flows that every transport must carry alike: each over UDP and TCP, IPv4 and IPv6. What is peculiar to one of them has a test of its own elsewhere."""
-import dns
 import sip
 from badinput import counters
 from sipario import DOMAIN, Server
@@ -29,7 +28,7 @@ class Net:
 
     def __init__(self, b, transport, host):
         self.b, self.tcp, self.host = b, transport == "TCP", host
-        self.names, self.s = None, None
+        self.s = None
 
     def up(self, ring="", registrar="", more="", script=SCRIPT):
         text = script.replace("RING", ring).replace("REGISTRAR", registrar).replace("MORE", more)
@@ -45,6 +44,10 @@ class Net:
         for p, q in zip(out, qs):
             p.registered(contact=f"<{p.contact}>;q={q}")
         return out
+
+    def at(self, port):
+        """As a URI names a phone here."""
+        return (f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}") + (";transport=tcp" if self.tcp else "")
 
     def via(self):
         return "SIP/2.0/TCP" if self.tcp else "SIP/2.0/UDP"
@@ -323,8 +326,7 @@ request_route { forward("sip:NEXT"); }
 @flow("flow: a stateless proxy: INVITE, CANCEL, refusal and ACK with one branch")
 def _(n):
     port = sip.free_port(n.host)
-    here = f"[{n.host}]:{port}" if ":" in n.host else f"{n.host}:{port}"
-    n.up(script=STATELESS.replace("NEXT", here + (";transport=tcp" if n.tcp else "")))
+    n.up(script=STATELESS.replace("NEXT", n.at(port)))
     bob, a = n.phone("bob", port=port), n.phone()
     rq = a.invite(bob.contact)
     m = bob.wait("INVITE")
@@ -350,58 +352,6 @@ def _(n):
         assert not m.all("Route") and len(m.all("Via")) == 2 and len(m.all("Record-Route")) == 1, m.headers
         far.answer(m, 486)
         final(a, rq, 486)
-
-
-# ----------------------------------------------------------------- next hops
-class Far(Net):
-    """Two servers behind the name far.test."""
-
-    def up_far(self):
-        self.names = self.b.keep(dns.Dns())
-        self.up(more=self.names.setting() + "branch_timeout 500ms;\n")
-        self.far = [self.phone(f"far{i}") for i in range(2)]
-        kind = "tcp" if self.tcp else "udp"
-        self.names.zone = {("far.test", "NAPTR"): [f"10 10 s SIP+D2{kind[0].upper()} _sip._{kind}.far.test"],
-                           (f"_sip._{kind}.far.test", "SRV"): [f"{i} 0 {p.port} s{i}.far.test" for i, p in enumerate(self.far)]}
-        self.names.zone.update({(f"s{i}.far.test", "AAAA" if ":" in self.host else "A"): [self.host] for i in range(2)})
-        return self.far
-
-
-@flow("flow: NAPTR, SRV and address lead to the server; 503 to the next one, and the first is asked again when it lives")
-def _(n):
-    n.__class__ = Far
-    one, two = n.up_far()
-    a = n.phone()
-    rq = a.invite("sip:x@far.test")
-    m = one.wait("INVITE")
-    refuse(one, m, 503)
-    k = two.wait("INVITE")
-    assert k.uri == "sip:x@far.test" and k.branch != m.branch and k.all("Via")[0].startswith(n.via()), k.headers
-    d, _ = answered(a, rq, two, k)
-    hang_up(a, d, two)
-    rq = a.start("MESSAGE", "sip:x@far.test")
-    one.answer(one.wait("MESSAGE"), 200)
-    assert a.finish(rq).status == 200
-
-
-@flow("flow: who does not listen or says nothing is left for the next server, and avoided")
-def _(n):
-    n.__class__ = Far
-    for silent in (True, False):
-        one, two = n.up_far()
-        a = n.phone()
-        if not silent:
-            one.sock.close()
-        rq = a.invite("sip:x@far.test")
-        if silent:
-            one.wait("INVITE")
-        refuse(two, two.wait("INVITE"), 486)
-        final(a, rq, 486)
-        rq = a.invite("sip:x@far.test")
-        refuse(two, two.wait("INVITE", 0.4), 486)       # at once
-        final(a, rq, 486)
-        if not silent:
-            one.sock = two.sock.dup()                   # what close() closes
 
 
 # -------------------------------------------------------------- Record-Route
