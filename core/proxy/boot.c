@@ -43,9 +43,15 @@ static void counters_once(void)
 	}
 }
 
+static void proxy_timeout(struct ctx *c, const struct tm_timeout *what)
+{
+	if (boot.user.timeout)
+		boot.user.timeout(c, what);
+}
+
 enum err proxy_boot(const struct proxy_user *u)
 {
-	static const struct tm_user tm_user = { .outcome = proxy_outcome, .passing = proxy_passing };
+	static const struct tm_user tm_user = { .outcome = proxy_outcome, .passing = proxy_passing, .timeout = proxy_timeout };
 
 	boot.user = *u;
 	random_bytes(&boot.key, sizeof(boot.key));

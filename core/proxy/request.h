@@ -62,6 +62,8 @@ struct proxy_user {
 	/* An answer that is passed on, r->msg without our Via; t: NULL where it was forwarded without state. False: not, which is for provisional ones
 	 * only. May be NULL. */
 	bool (*reply)(struct request *r, struct trans *t, unsigned branch);
+	/* tm_user.timeout. May be NULL. */
+	void (*timeout)(struct ctx *c, const struct tm_timeout *what);
 	/* OPTIONS to the server itself and the like are answered below; domains are the script's. Is that host one of ours? */
 	bool (*is_local)(struct str host);
 };

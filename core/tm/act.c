@@ -9,6 +9,8 @@ struct act {
 	struct str    reason;	/* CANCEL: a whole field, or empty */
 	uint16_t      status;	/* OWN_REPLY */
 	uint8_t       branch;	/* ACK */
+	const char   *timer;	/* TIMEOUT */
+	bool          goes_on;
 };
 
 void acts_init(struct acts *a, struct ctx *c, struct trans *t)
@@ -73,6 +75,16 @@ void acts_cancel(struct acts *a, struct branch *b)
 		act->reason = STR("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n");
 	else if (a->t->cancel_reason.len)
 		act->reason = arena_printf(a->c->arena, "Reason: " STR_FMT "\r\n", STR_ARG(a->t->cancel_reason));
+}
+
+void acts_timeout(struct acts *a, const struct flow *peer, const char *timer, bool goes_on)
+{
+	struct act *act = tm_user() && tm_user()->timeout && peer->via ? act_new(a, ACT_TIMEOUT, peer, STR("")) : NULL;
+
+	if (!act)
+		return;
+	act->timer = timer;
+	act->goes_on = goes_on;
 }
 
 void send_text(struct ctx *c, const struct flow *to, struct str bytes)
@@ -187,6 +199,13 @@ static void ack_act(struct acts *a, const struct act *act)
 	keep_ack(a->t, act->branch, ack);
 }
 
+static void timeout_act(struct acts *a, const struct act *act)
+{
+	struct tm_timeout what = { .request = a->t->request, .peer = &act->to, .timer = act->timer, .goes_on = act->goes_on };
+
+	tm_user()->timeout(a->c, &what);
+}
+
 void acts_run(struct acts *a)
 {
 	for (const struct act *act = a->first; act; act = act->next)
@@ -202,6 +221,9 @@ void acts_run(struct acts *a)
 			break;
 		case ACT_ACK:
 			ack_act(a, act);
+			break;
+		case ACT_TIMEOUT:
+			timeout_act(a, act);
 			break;
 		}
 }

@@ -385,6 +385,22 @@ static void failure_locked(struct trans *t, struct branch *b, struct acts *a, co
 	round_decide_locked(t, a);
 }
 
+/* A branch times out once: after Timer C, or when it was abandoned, the rest is its funeral. */
+static void tell_timeout_locked(struct branch *b, struct acts *a, const char *timer, bool goes_on)
+{
+	if (!b->told)
+		acts_timeout(a, &b->to, timer, goes_on);
+	b->told = true;
+}
+
+/* Which timer a branch waited for in vain: with a CANCEL under way it is the wait for what that leads to (§9.1). */
+static const char *last_timer(const struct branch *b)
+{
+	if (b->m.kind != TM_ICT)
+		return "F";
+	return b->heard && b->cancel_asked ? "CANCEL" : "B";
+}
+
 /* §16.8, §16.9: as if 408 or 503 had come. Who has cancelled is told just that. An address that never answered is avoided. */
 static void gave_up_locked(struct trans *t, struct branch *b, struct acts *a, uint32_t todo)
 {
@@ -399,6 +415,8 @@ static void gave_up_locked(struct trans *t, struct branch *b, struct acts *a, ui
 		avoid_add(&b->to, tm_timers.avoid);
 	note_timer(t, &b->to, todo & DO_TIMED_OUT ? "no final answer from" : "unreachable:");
 	over = !failover_locked(t, b, a);
+	if (todo & DO_TIMED_OUT)
+		tell_timeout_locked(b, a, last_timer(b), !over);
 	branch_over_locked(b);
 	if (over && !b->abandoned)
 		failure_locked(t, b, a, &own);
@@ -428,6 +446,7 @@ static void silent_locked(struct trans *t, struct branch *b, struct acts *a)
 	if (!next && b->m.kind != TM_ICT)
 		return;
 	counter_inc(&tm_count.timeouts);
+	tell_timeout_locked(b, a, "branch_timeout", next);
 	abandon_locked(b);
 	if (!next)
 		failure_locked(t, b, a, &own);
@@ -657,5 +676,6 @@ void branch_due_locked(struct trans *t, struct branch *b, struct acts *a, uint32
 		return;
 	b->timer_c_at = 0;	/* §16.8: it has rung for long enough */
 	note_timer(t, &b->to, "has rung for too long (Timer C):");
+	tell_timeout_locked(b, a, "C", false);
 	cancel_branch_locked(t, b, a);
 }

@@ -147,8 +147,10 @@ static void server_timer_locked(struct trans *t, struct acts *a, enum tm_event e
 		counter_inc(&tm_count.retransmissions);
 		server_send_again_locked(t, a);
 	}
-	if (todo & DO_TIMED_OUT)
-		counter_inc(&tm_count.no_ack);
+	if (!(todo & DO_TIMED_OUT))
+		return;
+	counter_inc(&tm_count.no_ack);
+	acts_timeout(a, &t->back, "H", false);
 }
 
 /* 100 Trying: 200 ms after an INVITE (§17.2.1), at the caller's T2 after others (RFC 4320 §4.1). A request whose run died is better forgotten than

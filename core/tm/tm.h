@@ -32,6 +32,14 @@ struct tm_outcome {
 	unsigned   branch;	/* which branch answered, from 0; its addresses are one branch */
 };
 
+/* A peer of a transaction that said nothing for too long. */
+struct tm_timeout {
+	struct str         request;	/* what the caller sent, as kept */
+	const struct flow *peer;
+	const char        *timer;	/* "branch_timeout"; RFC 3261 table 4: "B", "F", "C", "H"; "CANCEL": no final answer after it (§9.1) */
+	bool               goes_on;	/* the next address of the branch is being tried */
+};
+
 struct tm_user {
 	/* The outcome for a waiting run of this process. False: there is no such run (any more); the default behaviour follows.
 	 * Called from the loop, no lock held. */
@@ -39,6 +47,8 @@ struct tm_user {
 	/* A chance to change an answer before it is sent upstream or, a final one, held (reply_route). May be NULL. `m` has our Via removed and is
 	 * the message that tm_response() was given. False: it is not sent on; a final one is all the same. No lock held. */
 	bool (*passing)(struct trans *t, struct msg *m, unsigned branch);
+	/* Once for each transaction with a peer that has timed out. May be NULL. No lock held. */
+	void (*timeout)(struct ctx *c, const struct tm_timeout *what);
 };
 
 /* Supervisor, before the fork; buckets: a power of two (0: default). The timer and mailbox floors are booted before. */

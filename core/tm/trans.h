@@ -65,6 +65,7 @@ struct branch {
 	bool           sent_is_ack;
 	bool           cancel_asked;	/* sent as soon as a provisional answer has come (RFC 3261 §9.1) */
 	bool           heard;		/* there was an answer, of whatever kind */
+	bool           told;		/* the user has heard that it timed out */
 	bool           abandoned;	/* given up before its transaction has ended: only a late 2xx still counts */
 	bool           elsewhere;	/* another branch answered with 2xx: the CANCEL tells so (RFC 3326) */
 };
@@ -130,7 +131,7 @@ struct trans {
 
 /* --- what to do after the unlock (act.c); message lifetime --- */
 
-enum act_kind { ACT_SEND, ACT_OWN_REPLY, ACT_CANCEL, ACT_ACK };
+enum act_kind { ACT_SEND, ACT_OWN_REPLY, ACT_CANCEL, ACT_ACK, ACT_TIMEOUT };
 struct act;
 struct acts {
 	struct ctx    *c;
@@ -146,6 +147,8 @@ void acts_send_copy(struct acts *a, const struct flow *to, struct str bytes);
 void acts_own_reply(struct acts *a, uint16_t status);
 void acts_cancel(struct acts *a, struct branch *b);
 void acts_ack(struct acts *a, struct branch *b);
+/* The user hears of it: struct tm_timeout. */
+void acts_timeout(struct acts *a, const struct flow *peer, const char *timer, bool goes_on);
 void acts_run(struct acts *a);
 /* The kept request, parsed, with received and rport as it arrived. */
 MUST_CHECK enum err kept_parse(struct trans *t, struct ctx *c, struct msg *m);

@@ -99,6 +99,7 @@ TEST(a_silent_address_is_left_for_the_next_one)	/* §4.3: a new transaction, the
 	sent_to(CALLER, "SIP/2.0 180 ");
 	pass(30000);
 	CHECK(quiet());				/* nothing more to the dead one, nor to the caller */
+	CHECK_STR(str_of(w.timeouts), "7201 branch_timeout+");
 	answer(second, 200);
 	sent_to(CALLER, "SIP/2.0 200 ");
 	world_ends_clean();

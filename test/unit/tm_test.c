@@ -462,6 +462,49 @@ TEST(timer_c_cancels_a_phone_that_rings_too_long)	/* §16.6 step 11, §16.8 */
 	world_ends_clean();
 }
 
+/* A caller who acknowledges what he gets, and a phone that answers at once with `status` (0: not at all) and then never again. */
+TEST(a_transaction_that_times_out_is_told_once)
+{
+	static const struct {
+		const char *method;
+		uint16_t    status;
+		bool        cancel, ack;
+		uint32_t    first_ms;
+		const char *told;
+	} row[] = {
+		{ "INVITE", 0, false, true, 0, "7101 B" },		/* §17.1.1.2 */
+		{ "INVITE", 100, false, true, 0, "7101 C" },		/* §16.6 step 11 */
+		{ "INVITE", 180, false, true, 0, "7101 C" },
+		{ "INVITE", 0, false, true, 5000, "7101 branch_timeout" },	/* and not once more when its Timer B ends */
+		{ "INVITE", 180, true, true, 5000, "7101 CANCEL" },	/* §9.1 */
+		{ "INVITE", 0, true, true, 0, "7101 B" },		/* the CANCEL was never sent */
+		{ "INVITE", 486, false, true, 0, "" },
+		{ "INVITE", 486, false, false, 0, "7000 H" },		/* §17.2.1 */
+		{ "INVITE", 200, false, true, 5000, "" },
+		{ "MESSAGE", 0, false, false, 0, "7101 F" },		/* §17.1.2.2 */
+		{ "MESSAGE", 100, false, false, 0, "7101 F" },
+		{ "MESSAGE", 0, false, false, 5000, "7101 F" },		/* there is nobody else to ask */
+		{ "MESSAGE", 200, false, false, 0, "" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(row); i++) {
+		world_up();
+		tm_timers.first = row[i].first_ms;
+		relayed(request(row[i].method, "c1"), 1, 0, 0, phone);
+		if (row[i].status)
+			answer(phone[0], row[i].status);
+		if (row[i].cancel)
+			come(request("CANCEL", "c1"), CALLER);
+		for (int s = 0; s < 400; s++) {
+			if (row[i].ack)
+				come(request("ACK", "c1"), CALLER);
+			pass(1000);
+		}
+		CHECK_STR(str_of(w.timeouts), row[i].told);
+		world_ends_clean();
+	}
+}
+
 TEST(an_unreachable_phone_counts_as_503_and_goes_up_as_500)	/* §16.9 */
 {
 	struct flow gone;

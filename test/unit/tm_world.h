@@ -35,6 +35,7 @@ static struct {
 	int                    outcomes;	/* that runs of this process were told */
 	uint32_t               run;	/* who was told */
 	bool                   no_such_run;
+	char                   timeouts[200];	/* that the user was told of: "7101 B, 7102 B+" (+: goes on) */
 	uint64_t               bytes_before;
 } w;
 
@@ -72,6 +73,15 @@ static bool world_outcome(struct trans *t, uint32_t run)
 	return !w.no_such_run;
 }
 
+static void world_timeout(struct ctx *c, const struct tm_timeout *what)
+{
+	size_t have = strlen(w.timeouts);
+
+	(void)c;
+	CHECK(str_find(what->request, ' ') > 0);
+	snprintf(w.timeouts + have, sizeof(w.timeouts) - have, "%s%u %s%s", have ? ", " : "", addr_port(&what->peer->peer), what->timer, what->goes_on ? "+" : "");
+}
+
 static uint64_t tm_bytes(void)
 {
 	struct shm_usage rows[32];
@@ -85,7 +95,7 @@ static uint64_t tm_bytes(void)
 
 static void world_up(void)
 {
-	static const struct tm_user      user = { .outcome = world_outcome };
+	static const struct tm_user      user = { .outcome = world_outcome, .timeout = world_timeout };
 	static const struct clock_source clock = { .mono_ms = world_mono, .unix_us = world_unix };
 	const struct listener           *l = w.l;
 
