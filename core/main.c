@@ -239,7 +239,7 @@ static enum err read_proxies(char *why)
 
 static enum err build_shared(char *why, size_t cap)
 {
-	static const struct proxy_user proxy = { .request = script_request, .dialog = script_dialog, .reply = script_reply, .follow = script_follow, .is_local = script_is_local };
+	static const struct proxy_user proxy = { .request = script_request, .dialog = script_dialog, .reply = script_reply, .follow = script_follow, .timeout = script_timeout, .is_local = script_is_local };
 	static const struct net_user   net = {
 		.received = proxy_received, .unframed = proxy_unframed, .unreachable = tm_unreachable, .undelivered = tm_undelivered,
 	};

@@ -44,6 +44,8 @@ enum verdict set_hdr(struct call *c, struct str name, const struct value *v);
 bool header_is_kept(struct str name);
 /* Is that a run of complete fields, "Name: value\r\n" each, with nothing that would start another one? */
 bool headers_ok(struct str text);
+/* builtin_vars.c: lower case, as in a URI's transport parameter */
+struct str proto_name(enum transport t);
 /* builtin_body.c */
 enum verdict fn_has_body(struct call *c);
 enum verdict get_body(struct call *c, struct str arg, struct value *out);

@@ -371,15 +371,19 @@ static enum verdict get_Rp(struct call *c, struct str arg, struct value *out)
 	return V_OK;
 }
 
-/* Lower case, as in a URI's transport parameter. */
-static enum verdict get_proto(struct call *c, struct str arg, struct value *out)
+struct str proto_name(enum transport t)
 {
 	static const char *const names[TP_COUNT] = {
 		[TP_UDP] = "udp", [TP_TCP] = "tcp", [TP_TLS] = "tls", [TP_WS] = "ws", [TP_WSS] = "wss",
 	};
 
+	return str_of(names[t]);
+}
+
+static enum verdict get_proto(struct call *c, struct str arg, struct value *out)
+{
 	(void)arg;
-	return give_str(out, str_of(names[c->req->from.via->transport]));
+	return give_str(out, proto_name(c->req->from.via->transport));
 }
 
 static enum verdict get_au(struct call *c, struct str arg, struct value *out)

@@ -27,7 +27,7 @@ static const struct field reload_fields[] = {
 };
 static const struct shape reload_shape = { "reload", reload_fields };
 struct mod_event event_reload = { .name = "core:reload", .shape = &reload_shape, .help = "this program has taken the place of another one; once in all workers" };
-struct mod_event *const core_events[] = { &event_reload, NULL };
+struct mod_event *const core_events[] = { &event_reload, &event_timeout, NULL };
 
 const struct mod_event *event_find(const struct module *(*at)(size_t i), struct str name)
 {

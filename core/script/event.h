@@ -5,7 +5,7 @@
 
 /* Those of the core that have fields; core:start and core:stop are background.c's. */
 extern struct mod_event *const core_events[];
-extern struct mod_event event_reload;
+extern struct mod_event event_reload, event_timeout;
 /* The event of that name among those of the modules; NULL: none. `at` as in check_env. */
 const struct mod_event *event_find(const struct module *(*at)(size_t i), struct str name);
 /* Which events some route of that program listens to, in this process. */

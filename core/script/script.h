@@ -93,6 +93,8 @@ bool script_follow(struct request *r);
 bool script_dialog(struct request *r);
 /* proxy_user.reply: the reply_routes. */
 bool script_reply(struct request *r, struct trans *t, unsigned branch);
+/* proxy_user.timeout: event_route[tm:timeout]. */
+void script_timeout(struct ctx *c, const struct tm_timeout *what);
 bool script_is_local(struct str host);
 size_t script_runs_parked(void);
 

@@ -237,7 +237,7 @@ void sim_database_fail(bool fail)
 
 static enum err shared_floors(char *why, size_t cap)
 {
-	static const struct proxy_user proxy = { .request = script_request, .dialog = script_dialog, .reply = script_reply, .follow = script_follow, .is_local = script_is_local };
+	static const struct proxy_user proxy = { .request = script_request, .dialog = script_dialog, .reply = script_reply, .follow = script_follow, .timeout = script_timeout, .is_local = script_is_local };
 	static const struct net_user   net = { .received = proxy_received, .unreachable = tm_unreachable, .undelivered = tm_undelivered };
 
 	snprintf(why, cap, "no shared memory");
@@ -372,18 +372,20 @@ static void tell_failures(void)
 	}
 }
 
-/* Real time passes only while a store's thread has something to say. */
+/* Real time passes only while a store's thread has something to say, virtual time only when nobody has: a letter posted by a timer is read
+ * before. */
 static bool turn_until_quiet(void)
 {
 	unsigned before = sim.sent;
-	size_t   parked = script_runs_parked();
+	size_t   parked = script_runs_parked(), letters;
 
 	loop_turn(sim.loop, 0);
 	for (unsigned turns = 0; sim.folder[0] && turns < (db_waiting() ? STORE_TURNS : QUIET_TURNS); turns++)
 		loop_turn(sim.loop, db_waiting() ? 1 : 0);
+	letters = mailbox_read();
 	net_flush();
 	tell_failures();
-	return sim.sent != before || script_runs_parked() != parked;
+	return letters || sim.sent != before || script_runs_parked() != parked;
 }
 
 uint32_t sim_step(uint32_t most_ms)
