@@ -150,6 +150,11 @@ def md_core_functions(t):
     return "\n".join(f"## {title[0].upper() + title[1:]}\n\n{md_functions(funcs)}" for title, funcs in core_families(t))
 
 
+def md_events(events):
+    return md_table(["event", "when", "`$event`"], [
+        [code(e["event"]), cell(e["help"]), ", ".join(code(f.replace("$event", "")) for f in e["fields"].split(", ") if f)] for e in events])
+
+
 def md_commands(commands):
     return md_table(["command", ""], [[code("siparioctl " + c["command"]), cell(c["help"])] for c in commands])
 
@@ -163,7 +168,7 @@ def md_module(t, name):
         out += f"Offers the service {code(m['offers'])}. "
     out = out.rstrip() + "\n\n"
     for title, key, write in (("Parameters", "parameters", md_params), ("Functions", "functions", md_functions), ("Results", "results", md_fields),
-                              ("Variables", "variables", md_variables), ("Counters", "counters", md_counters),
+                              ("Variables", "variables", md_variables), ("Events", "events", md_events), ("Counters", "counters", md_counters),
                               ("Control methods", "commands", md_methods), ("Commands of siparioctl", "siparioctl", md_commands)):
         if m.get(key):
             out += f"## {title}\n\n{write(m[key])}\n"
@@ -217,7 +222,7 @@ def md(t, name):
         "options": lambda: md_table(["option", ""], [[code(o["option"]), cell(o["help"])] for o in t.all["options"]]),
         "methods": lambda: md_methods(t.methods),
         "types": lambda: ", ".join(code(x) for x in t.language["types"]) + "\n",
-        "events": lambda: ", ".join(code(x) for x in t.language["events"]) + "\n",
+        "events": lambda: ", ".join(code(x) for x in t.language["events"]) + "\n\n" + md_events(t.core["events"]),
         "words": lambda: md_words(t),
         "usage": lambda: "```text\n" + t.usage.rstrip() + "\n```\n",
     }[kind]()
