@@ -15,6 +15,7 @@ static const char *const transports[] = { "udp", "tcp", NULL };
 static const char *const dialog[] = { "dialog", NULL };
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 static const char *const statuses[] = { "active", "disabled", NULL };
+static const char *const switches[] = { "on", "off", NULL };
 
 const struct attr_form attr_forms[] = {
 	/* messages */
@@ -46,6 +47,10 @@ const struct attr_form attr_forms[] = {
 	{ "ring_time", USER, ATTR_SECONDS },
 	{ "forward_always", USER, ATTR_URI }, { "forward_busy", USER, ATTR_URI },
 	{ "forward_no_answer", USER, ATTR_URI }, { "forward_offline", USER, ATTR_URI },
+	{ "voicemail", USER, ATTR_URI },
+	{ "do_not_disturb", USER, ATTR_CHOICE, false, switches },
+	{ "aliases", USER, ATTR_TEXT },
+	{ "permissions", USER, ATTR_TEXT },
 	{ "contact", BINDING, ATTR_URI },
 	{ "path", BINDING, ATTR_TEXT },
 	{ "expires", BINDING, ATTR_SECONDS },

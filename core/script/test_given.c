@@ -139,10 +139,28 @@ static struct db_value text_or_null(struct bench *b, const struct test_step *s, 
 	return text.p ? db_text(text) : db_null();
 }
 
+/* One row for each word of a user's: $1 the word, $2 and $3 the user. */
+#define OF_USER "(SELECT id FROM users WHERE name = $2 AND domain = $3)"
+static const char ADD_ALIAS[] = "INSERT INTO aliases (name, domain, user_id) VALUES ($1, $3, " OF_USER ")";
+static const char ADD_PERMISSION[] = "INSERT INTO user_permissions (class, user_id) VALUES ($1, " OF_USER ")";
+
+static enum err add_each(struct db *d, struct str words, const char *sql, const struct db_value *user, char *why, size_t cap)
+{
+	enum err err = OK;
+
+	while (!err && words.len) {
+		const struct db_value v[] = { db_text(str_take_until(&words, ' ')), user[0], user[1] };
+
+		if (v[0].s.len)
+			err = db_exec(d, sql, v, COUNT_OF(v), NULL, NULL, why, cap);
+	}
+	return err;
+}
+
 static enum err add_user(struct bench *b, struct db *d, const struct test_step *s, char *why, size_t cap)
 {
 	static const char insert[] = "INSERT INTO users (name, domain, ha1_md5, ha1_sha256, status, display_name, ring_time, forward_always, forward_busy, "
-				     "forward_no_answer, forward_offline) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+				     "forward_no_answer, forward_offline, voicemail, do_not_disturb) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 	struct str        domain = s->value->u.value.u.s, name = str_take_until(&domain, '@'), password = attr_text(b, s, "password", STR_NONE);
 	struct ha1        ha1;
 	bool              secret = password.p && !ha1_make(name, domain = lower(&b->arena, domain), password, &ha1);
@@ -151,11 +169,15 @@ static enum err add_user(struct bench *b, struct db *d, const struct test_step *
 		secret ? db_text(str_n(ha1.sha256, sizeof(ha1.sha256))) : db_null(), db_text(attr_text(b, s, "status", STR("active"))),
 		db_text(attr_text(b, s, "display_name", STR(""))), test_attr(s, "ring_time") ? db_int(attr_ms(s, "ring_time", 0) / 1000) : db_null(),
 		text_or_null(b, s, "forward_always"), text_or_null(b, s, "forward_busy"), text_or_null(b, s, "forward_no_answer"),
-		text_or_null(b, s, "forward_offline"),
+		text_or_null(b, s, "forward_offline"), text_or_null(b, s, "voicemail"), db_int(str_is(attr_text(b, s, "do_not_disturb", STR("off")), "on")),
 	};
 	enum err err = add_domain(b, d, domain, why, cap);
 
-	return err ? err : db_exec(d, insert, v, COUNT_OF(v), NULL, NULL, why, cap);
+	if (!err)
+		err = db_exec(d, insert, v, COUNT_OF(v), NULL, NULL, why, cap);
+	if (!err)
+		err = add_each(d, attr_text(b, s, "aliases", STR("")), ADD_ALIAS, v, why, cap);
+	return err ? err : add_each(d, attr_text(b, s, "permissions", STR("")), ADD_PERMISSION, v, why, cap);
 }
 
 static enum err fill_from(struct bench *b, const struct test_step *list, struct db *d, char *why, size_t cap)
