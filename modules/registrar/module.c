@@ -30,14 +30,18 @@ static bool user_ok(struct str text, char *why, size_t cap)
 	return false;
 }
 
+static const struct mod_arg save_args[] = {
+	{ "max_contacts", T_INT, true, NULL, 1, 1000 },
+	{ 0 }
+};
 static const struct mod_arg lookup_args[] = {
 	{ "uri", T_ANY, true, .literal = user_ok },
 	{ "more", T_BOOL, false, "false", 0, 0 },
 	{ 0 }
 };
 static const struct mod_func funcs[] = {
-	{ "save", fn_save, NULL, T_BOOL, false, NULL, IN_REQUEST, F_SAYS | F_SUSPENDS,
-	  "do what this REGISTER asks for and answer it; true: with 200, when the binding is committed" },
+	{ "save", fn_save, save_args, T_BOOL, false, NULL, IN_REQUEST, F_SAYS | F_SUSPENDS,
+	  "do what this REGISTER asks for and answer it; true: with 200, when the binding is committed. `max_contacts` instead of the module's for this user" },
 	{ "lookup", fn_lookup, lookup_args, T_BOOL, false, NULL, IN_REQUEST, 0,
 	  "the contacts of a user, by default of the request URI, become the target set, or (more) join it; false: there are none" },
 	{ 0 }

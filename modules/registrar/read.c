@@ -228,7 +228,7 @@ static bool read_contacts(struct request *r, size_t n, int64_t now, struct regis
 	return true;
 }
 
-bool registration_read(struct request *r, int64_t now_unix, struct registration *out, struct refusal *no)
+bool registration_read(struct request *r, int64_t now_unix, unsigned max_contacts, struct registration *out, struct refusal *no)
 {
 	struct location_save *s = &out->save;
 	const struct cseq    *cseq = msg_cseq(&r->msg);
@@ -241,9 +241,9 @@ bool registration_read(struct request *r, int64_t now_unix, struct registration 
 		return false;
 	s->call_id = msg_call_id(&r->msg);
 	s->cseq = cseq->num;
-	s->max_contacts = (unsigned)registrar_cfg.max_contacts;
+	s->max_contacts = max_contacts;
 	/* More than can be there to remove and to add; bounds the work for one request. */
-	if (n > 2 * (size_t)s->max_contacts)
+	if (n > 2 * (size_t)max_contacts)
 		return refuse(no, 403, "Too Many Contacts");
 	return !n || read_contacts(r, n, now_unix, out, no);
 }

@@ -30,7 +30,7 @@ struct refusal {
 
 /* --- read.c --- */
 /* Steps 2 and 5 to 7 of §10.3, all but the changing. False: *no says what to answer. */
-bool registration_read(struct request *r, int64_t now_unix, struct registration *out, struct refusal *no);
+bool registration_read(struct request *r, int64_t now_unix, unsigned max_contacts, struct registration *out, struct refusal *no);
 /* The lifetime granted to one who asks for `asked` seconds; *too_brief: it must be refused with 423 (§10.3 step 7). */
 uint32_t expires_granted(uint32_t asked, bool *too_brief);
 /* uri_aor() in the arena; .p NULL: no memory. */

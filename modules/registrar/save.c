@@ -112,7 +112,7 @@ enum verdict fn_save(struct call *c)
 	reg = ARENA_NEW(&r->arena, struct registration);
 	if (!reg)
 		return unavailable(c, r, ERR_NOMEM);
-	if (!registration_read(r, clock_unix(), reg, &no)) {
+	if (!registration_read(r, clock_unix(), (unsigned)(c->argv[0].type == T_INT ? c->argv[0].u.i : registrar_cfg.max_contacts), reg, &no)) {
 		counter_inc(&registrar_refused);
 		return answer(c, r, no.status, no.reason, no.headers);
 	}
