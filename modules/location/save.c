@@ -125,14 +125,44 @@ static bool is_overwritten(const struct draft *d, const struct bind *b)
 	return false;
 }
 
+static bool is_doomed_here(const struct aor *a, const struct binding *b)
+{
+	for (const struct bind *x = a ? a->binds : NULL; x; x = x->next)
+		if (x->doomed && bind_same(x, b))
+			return true;
+	return false;
+}
+
+static bool is_fresh(const struct draft *d, const struct binding *b)
+{
+	for (const struct bind *f = d->fresh; f; f = f->next)
+		if (bind_same(f, b))
+			return true;
+	return false;
+}
+
+/* What is to go, and is not in memory, may still be in the store: its removal failed before, or is under way, and the worker that waited for it
+ * has died. Nobody is told that it is gone before the store has said so. */
+static enum err draft_absent_locked(struct draft *d, const struct aor *a)
+{
+	for (size_t i = 0; i < d->s->n; i++) {
+		const struct binding_change *ch = &d->s->change[i];
+
+		if (!ch->expires && !is_fresh(d, &ch->b) && !is_doomed_here(a, &ch->b) &&
+		    !draft_letter(d, store_remove(d->s->aor, ch->b.contact)))
+			return ERR_NOMEM;
+	}
+	return OK;
+}
+
 static enum err draft_removals_locked(struct draft *d, struct aor *a)
 {
 	if (d->s->remove_all)
 		return draft_letter(d, store_remove_all(d->s->aor)) ? OK : ERR_NOMEM;
-	for (struct bind *b = a->binds; b; b = b->next)
+	for (struct bind *b = a ? a->binds : NULL; b; b = b->next)
 		if (b->doomed && !is_overwritten(d, b) && !draft_letter(d, store_remove(d->s->aor, bind_contact(b))))
 			return ERR_NOMEM;
-	return OK;
+	return draft_absent_locked(d, a);
 }
 
 /* Mark what goes: replaced, removed, or all. ERR_STATE when one of them is newer than the change. */
@@ -163,7 +193,7 @@ static enum err decide_locked(struct draft *d, struct aor **a)
 
 	if (!err)
 		err = check_room_locked(d, *a);
-	if (!err && *a && location_cfg.durable)
+	if (!err && location_cfg.durable)
 		err = draft_removals_locked(d, *a);
 	if (!err && !*a && d->fresh && !(*a = aor_add_locked(d->hash, d->s->aor)))
 		err = ERR_NOMEM;
