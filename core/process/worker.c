@@ -26,6 +26,11 @@ static struct {
 	uint64_t       until_ms;
 } child;
 
+static bool orphaned(void)
+{
+	return getppid() != child.supervisor;
+}
+
 /* SIGTERM counts when the supervisor sends it, or has gone: a terminal, systemd or timeout(1) signal all of us at once, and then the
  * order of the end is the supervisor's to decide. */
 static void on_signal(struct loop_fd *f, uint32_t events)
@@ -34,7 +39,7 @@ static void on_signal(struct loop_fd *f, uint32_t events)
 
 	(void)events;
 	while (read(f->fd, &info, sizeof(info)) == sizeof(info)) {
-		bool ours = (pid_t)info.ssi_pid == child.supervisor || getppid() != child.supervisor;
+		bool ours = (pid_t)info.ssi_pid == child.supervisor || orphaned();
 
 		if (info.ssi_signo == SIGTERM && ours)
 			child.stop();
@@ -73,9 +78,14 @@ static void look_again(struct timer *t)
 		wheel_arm(loop_wheel(child.loop), t, clock_ms() + LOOK_MS);
 }
 
-/* New requests get 503 from now on, so that clients go elsewhere; transactions under way may end. */
+/* New requests get 503 from now on, so that clients go elsewhere; transactions under way may end. Without a supervisor there is no writer either
+ * and nobody takes the place of who dies: the sooner the sockets are free, the sooner another server answers what is sent again. */
 static void stop_worker(void)
 {
+	if (orphaned()) {
+		stop_now();
+		return;
+	}
 	proxy_closing();
 	child.until_ms = clock_ms() + settings.stop_timeout_ms;
 	timer_init(&child.stopping, look_again);

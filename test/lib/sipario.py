@@ -76,6 +76,15 @@ def children(pid):
     return out
 
 
+def role(pid):
+    """What a child of the supervisor calls itself."""
+    try:
+        with open(f"/proc/{pid}/comm") as f:
+            return f.read().strip()
+    except OSError:
+        return ""
+
+
 class Server:
     """script: the text of a script of its own; without one it is etc/sipario.cfg. settings: more lines, put at the end of it. tcp: a script of its own listens there, too, as the usual one does. store: URL of a database that is
     there, instead of an SQLite file."""
@@ -127,6 +136,14 @@ class Server:
 
     def ctl(self, *args, **kw):
         return ctl("--socket", self.control, "--db", self.store, *args, **kw)
+
+    def kill(self):
+        """kill -9 of the supervisor; those that it leaves behind."""
+        left = self.children()
+        self.proc.kill()
+        self.proc.wait()
+        self.proc = None
+        return left
 
     def sql(self, text, *values):
         db = sqlite3.connect(self.db, timeout=10)
