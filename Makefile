@@ -124,6 +124,10 @@ sim-mutants: $(B)/san/test/sim
 # What only shows in minutes; see test/soak/run for SOAK_SECONDS and SOAK_CALLS.
 soak: rel
 	test/soak/run $(if $(T),"$(T)")
+	$(if $(T),,$(MAKE) --no-print-directory kill ROUNDS=100)
+# What got 200 is kept: processes and PostgreSQL killed, the disk full, ROUNDS times each in a storm of REGISTERs. KILL_SEED replays.
+kill: san
+	KILL_ROUNDS=$(or $(ROUNDS),100) test/kill/run -j 2 $(if $(T),"$(T)")
 check:
 	scripts/check.sh
 # The manual's tables, from those the server itself uses.
@@ -168,6 +172,7 @@ help:
 	@echo 'make sim        the core in simulated worlds; SEEDS=1000, FIRST=1; build/san/test/sim --seed N for one'
 	@echo 'make sim-mutants  whether they find the mistakes of test/sim/mutants; T="Timer C" for some'
 	@echo 'make soak       peers that misbehave for minutes, memory over a million calls; T="memory" for some; wants a quiet machine'
+	@echo 'make kill       processes and PostgreSQL killed, the disk full, in a storm of REGISTERs; ROUNDS=100 of each, KILL_SEED=n replays'
 	@echo 'make check      floors, headers, warnings under gcc and clang, cppcheck'
 	@echo 'make doc        writes the tables of the manual anew'
 	@echo 'make bench      the benchmark kit'
@@ -178,5 +183,5 @@ help:
 	@echo 'make deps       the Debian packages this needs'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
-.PHONY: all rel san unit replay deps run test quick sim sim-mutants soak check doc bench cost fuzz clean install help
+.PHONY: all rel san unit replay deps run test quick sim sim-mutants soak kill check doc bench cost fuzz clean install help
 .SECONDARY:

@@ -35,17 +35,19 @@ def tools():
 
 
 class Cluster:
-    def __init__(self, ssl=False):
-        self.bin, self.proc, self.ssl = tools(), None, ssl
+    """data: an empty folder for it to live in; settings and initdb: more of them."""
+
+    def __init__(self, ssl=False, data=None, settings=(), initdb=()):
+        self.bin, self.proc, self.ssl, self.settings = tools(), None, ssl, [*SETTINGS, *settings]
         self.dir = tempfile.mkdtemp(prefix="sipario-pg.")
         os.chmod(self.dir, 0o755)
-        self.data, self.port = os.path.join(self.dir, "data"), sip.free_port("127.0.0.1")
+        self.data, self.port = data or os.path.join(self.dir, "data"), sip.free_port("127.0.0.1")
         self.root = os.geteuid() == 0    # initdb refuses root
-        os.mkdir(self.data, 0o700)
+        os.makedirs(self.data, 0o700, exist_ok=True)
         if self.root:
             shutil.chown(self.dir, "postgres")
             shutil.chown(self.data, "postgres")
-        self.run("initdb", "-D", self.data, "-A", "trust", "-U", "sipario", "--no-sync", "-E", "UTF8", "--locale=C")
+        self.run("initdb", "-D", self.data, "-A", "trust", "-U", "sipario", "--no-sync", "-E", "UTF8", "--locale=C", *initdb)
         with open(os.path.join(self.data, "pg_hba.conf"), "w") as f:
             f.write(HBA)
         if ssl:
@@ -75,7 +77,7 @@ class Cluster:
         shutil.copy(os.path.join(self.data, "server.crt"), os.path.join(self.dir, "root.crt"))
 
     def start(self):
-        settings = [*SETTINGS, f"unix_socket_directories={self.dir}", "listen_addresses=127.0.0.1", f"port={self.port}"] + (["ssl=on"] if self.ssl else [])
+        settings = [*self.settings, f"unix_socket_directories={self.dir}", "listen_addresses=127.0.0.1", f"port={self.port}"] + (["ssl=on"] if self.ssl else [])
         end = time.monotonic() + 30
         while True:    # after a kill its children may hold the shared memory for a moment
             try:
@@ -97,6 +99,19 @@ class Cluster:
         """kill -9 of the server; its children see it and end."""
         os.kill(self.proc, signal.SIGKILL)
         self.proc = None
+
+    def revive(self, seconds=30):
+        """Whatever has befallen it: wait until it answers, started again where it has ended."""
+        end = time.monotonic() + seconds
+        while True:
+            if self.proc is None or not os.path.exists(f"/proc/{self.proc}"):
+                self.start()
+            try:
+                return self.sql("postgres", "SELECT 1")
+            except AssertionError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
 
     def sql(self, database, text):
         return self.run("psql", "-q", "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.dir, "-p", str(self.port), "-U", "sipario", "-d", database, "-c", text).strip()
