@@ -186,6 +186,7 @@ static void trans_free(struct trans *t)
 	text_free(&t->best.bytes);
 	text_free(&t->last);
 	text_free(&t->cancel_reason);
+	shm_free(t->notes);
 	shm_free(t);
 }
 

@@ -144,6 +144,18 @@ void tm_drop(struct trans *t);
 /* Cancel all open branches; `reason` is a Reason header value (RFC 3326) or empty. */
 void tm_cancel_branches(struct trans *t, struct ctx *c, struct str reason);
 
+/* --- notes: what the user keeps with a transaction, seen by all workers, freed with it --- */
+struct tm_notes {	/* an object of its own in shared memory */
+	uint32_t version;	/* 1 for the first */
+	uint32_t len;
+	char     bytes[];
+};
+/* A copy in the arena of what is newer than *version (0: none was seen), which is then that of the copy; .p NULL: nothing is. ERR_NOMEM. */
+MUST_CHECK enum err tm_notes(struct trans *t, struct arena *a, uint32_t *version, struct str *out);
+/* Put *own in the place of the notes of that version: true, *own is then what the caller has to free, *version the new one. False: others have been
+ * put there meanwhile. */
+MUST_CHECK bool tm_swap_notes(struct trans *t, struct tm_notes **own, uint32_t *version);
+
 /* Process start: outcomes and parked runs of the dead predecessor in this slot go on with the default behaviour. */
 void tm_adopt(void);
 /* Branch ids we make begin with z9hG4bK and this letter; a stateless proxy's (§16.11) with TM_STATELESS. */

@@ -116,6 +116,7 @@ struct trans {
 	struct best   best;
 	struct str    last;		/* the answer to send again; none with a status_up: written anew from `request`. Own object */
 	struct str    cancel_reason;	/* Reason of the CANCELs (RFC 3326). Own object */
+	struct tm_notes *notes;		/* the user's; NULL: none. Own object */
 	uint32_t      mark;		/* the user's, for the next branches */
 	uint32_t      trying_at;	/* 100 goes out by itself */
 	uint16_t      status_up;	/* of the last answer sent upstream; 0: none */

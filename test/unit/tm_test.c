@@ -1731,6 +1731,63 @@ TEST(no_allocation_failure_leaks_or_leaves_the_caller_alone)
 	CHECK(begun > 20);
 }
 
+static struct tm_notes *notes_new(const char *text)
+{
+	struct tm_notes *n = shm_alloc(shm_owner_new("tm"), sizeof(*n) + strlen(text));
+
+	CHECK(n);
+	n->len = (uint32_t)strlen(text);
+	memcpy(n->bytes, text, n->len);
+	return n;
+}
+
+/* *version as it was seen before. */
+static struct str notes_of(struct trans *t, uint32_t *version)
+{
+	struct str s;
+
+	CHECK(!tm_notes(t, &w.arena, version, &s));
+	return s;
+}
+
+TEST(notes_are_seen_by_all_and_end_with_the_transaction)
+{
+	struct tm_notes *n;
+	uint32_t         ours = 0, theirs = 0, late = 0;
+	struct str       s;
+
+	world_up();
+	CHECK_INT(come(request("INVITE", "c1"), CALLER), CAME_NEW);
+	CHECK(!notes_of(w.t, &ours).p);
+	n = notes_new("one");
+	CHECK(tm_swap_notes(w.t, &n, &ours) && !n);
+	CHECK(!notes_of(w.t, &ours).p);		/* our own are not new */
+	proc_enter(2, "worker 2");
+	CHECK_STR(notes_of(w.t, &theirs), "one");
+	n = notes_new("two");
+	CHECK(tm_swap_notes(w.t, &n, &theirs) && n);
+	shm_free(n);
+	proc_switch(1);
+	n = notes_new("lost");
+	CHECK(!tm_swap_notes(w.t, &n, &ours));	/* others were quicker */
+	CHECK_STR(notes_of(w.t, &ours), "two");
+	CHECK(tm_swap_notes(w.t, &n, &ours));
+	shm_free(n);
+	n = notes_new("");
+	CHECK(tm_swap_notes(w.t, &n, &ours));
+	shm_free(n);
+	s = notes_of(w.t, &theirs);
+	CHECK(s.p && !s.len);
+	arena_reset(&w.arena);
+	w.arena.limit_bytes = 1;
+	CHECK(tm_notes(w.t, &w.arena, &late, &s) == OK || late == 0);
+	w.arena.limit_bytes = MB;
+	tm_release(w.t);
+	sent_to(CALLER, "SIP/2.0 500 ");
+	come(request("ACK", "c1"), CALLER);
+	world_ends_clean();
+}
+
 TEST(what_lingers_is_small)
 {
 	uint64_t ringing, lingering;
