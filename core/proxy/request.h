@@ -19,8 +19,8 @@ struct target {
 	uint32_t       after_ms;	/* joins the ringing so much later; the others go on. 0: rings in its turn */
 };
 
-/* $avp(name): lives with the transaction, that is with this request. */
-struct avp;
+/* $avp(name): what the script keeps with the request, and with its transaction (core/script/avp.c). */
+struct avps;
 
 enum req_end { REQ_OPEN, REQ_REPLIED, REQ_RELAYED, REQ_DROPPED };
 
@@ -32,7 +32,7 @@ struct request {
 	struct trans  *t;		/* NULL while stateless; our reference */
 	struct target *targets;		/* empty: the Request-URI alone */
 	struct str     dst;		/* $du: next hop URI of all branches, empty: none */
-	struct avp    *avps;
+	struct avps   *avps;		/* NULL: none yet */
 	enum req_end   end;		/* what became of it so far */
 	bool           record_route;	/* asked for by the script */
 	bool           in_dialog;	/* To tag: routed by its Route set */

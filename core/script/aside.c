@@ -2,6 +2,7 @@
  *
  * What is spawned outlives its request: it has one of its own, a copy, that nobody answers. The sides of a parallel block share the request of the run
  * they belong to, which is set aside until the last of them has ended; what each waits for has its own limit of time. */
+#include "script/avp.h"
 #include "script/background.h"
 
 struct sides {
@@ -62,9 +63,10 @@ static bool copy_message(const struct request *from, struct request *r)
 }
 
 /* What can be read of a request, in memory of its own. Nothing can be said for it any more. NULL: no memory. */
-static struct request *request_copy(const struct request *from)
+static struct request *request_copy(const struct run *of)
 {
-	struct request *r = request_alone();
+	const struct request *from = of->req;
+	struct request       *r = request_alone();
 
 	if (!r)
 		return NULL;
@@ -76,7 +78,7 @@ static struct request *request_copy(const struct request *from)
 	r->auth_user = from->auth_user;
 	r->auth_realm = from->auth_realm;
 	if ((!from->msg.hdrs || copy_message(from, r)) && copy_text(&r->arena, &r->dst) && copy_text(&r->arena, &r->auth_user) &&
-	    copy_text(&r->arena, &r->auth_realm) && !avps_copy(from, r))
+	    copy_text(&r->arena, &r->auth_realm) && !avps_copy(of, r))
 		return r;
 	request_alone_free(r);
 	return NULL;
@@ -84,7 +86,7 @@ static struct request *request_copy(const struct request *from)
 
 static struct run *spawned(const struct run *of)
 {
-	struct request *r = request_copy(of->req);
+	struct request *r = request_copy(of);
 	struct run     *run = r ? run_fork(of, r, of->at) : NULL;
 
 	for (unsigned i = 0; run && i < run->height; i++)

@@ -1,6 +1,7 @@
 /* The table of the core's functions, and the small ones. */
 #include "base/clock.h"
 #include "script/background.h"
+#include "script/avp.h"
 #include "script/builtin.h"
 #include "script/commands.h"
 #include "script/event.h"
@@ -390,6 +391,7 @@ static enum err start(char *why)
 {
 	enum err err = sht_start(why, WHY_BYTES);
 
+	avp_start();
 	if (!err)
 		err = sht_load_boot(why, WHY_BYTES);
 	if (!err)

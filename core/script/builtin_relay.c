@@ -1,5 +1,6 @@
 /* relay() and forward(). */
 #include "module/services.h"
+#include "script/avp.h"
 #include "script/builtin.h"
 #include "script/inner.h"
 
@@ -141,6 +142,12 @@ enum verdict fn_relay(struct call *c)
 		return V_END;
 	if (c->wanted && !wait_room(c->run))
 		return V_END;
+	if (avps_share(c)) {
+		if (c->req->end == REQ_DROPPED)		/* a retransmission, or answered */
+			return V_END;
+		log_error(c->c, "no memory for the $avp of a transaction");
+		return V_ERROR;
+	}
 	w = wait_new(c->run);
 	if (!w) {
 		log_error(c->c, "no memory to relay");

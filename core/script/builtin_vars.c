@@ -1,4 +1,5 @@
 /* $names. Reading one that the message does not have gives null. */
+#include "script/avp.h"
 #include "script/builtin.h"
 
 #include <stdio.h>
@@ -411,60 +412,6 @@ static enum verdict set_du(struct call *c, struct str arg, const struct value *v
 	return V_OK;
 }
 
-/* --- $avp(name): lives as long as the request, across suspensions, whichever route set it --- */
-
-struct avp {
-	struct avp  *next;
-	struct str   name;
-	struct value v;
-};
-
-static struct avp *avp_find(const struct request *r, struct str name)
-{
-	for (struct avp *a = r->avps; a; a = a->next)
-		if (str_eq(a->name, name))
-			return a;
-	return NULL;
-}
-
-enum err avps_copy(const struct request *from, struct request *to)
-{
-	for (const struct avp *a = from->avps; a; a = a->next) {
-		struct avp *own = ARENA_NEW(&to->arena, struct avp);
-
-		if (!own || value_copy(&to->arena, &a->v, &own->v))
-			return ERR_NOMEM;
-		own->name = a->name;	/* of the program, which both runs hold */
-		own->next = to->avps;
-		to->avps = own;
-	}
-	return OK;
-}
-
-static enum verdict get_avp(struct call *c, struct str arg, struct value *out)
-{
-	const struct avp *a = avp_find(c->req, arg);
-
-	*out = a ? a->v : V_NULL;
-	return V_OK;
-}
-
-static enum verdict set_avp(struct call *c, struct str arg, const struct value *v)
-{
-	struct avp *a = avp_find(c->req, arg);
-
-	if (!a) {
-		a = ARENA_NEW(&c->req->arena, struct avp);
-		if (!a)
-			return V_ERROR;
-		a->name = arg;		/* of the program, which the run holds */
-		a->next = c->req->avps;
-		c->req->avps = a;
-	}
-	a->v = *v;
-	return V_OK;
-}
-
 enum { IN_MESSAGE = IN_REQUEST | IN_DIALOG | IN_REPLY | IN_BRANCH, IN_ASKED = IN_REQUEST | IN_DIALOG | IN_BRANCH };
 
 static enum verdict get_event(struct call *c, struct str arg, struct value *out)
@@ -506,6 +453,6 @@ const struct mod_var core_vars[] = {
 	{ "body", T_STR, true, false, get_body, set_body, IN_MESSAGE, "the body; null takes it out" },
 	{ "event", T_RECORD, false, false, get_event, NULL, IN_EVENT, "what has happened, in an event_route: $event.aor; which fields there are depends on the event" },
 	{ "sdp", T_RECORD, true, false, get_sdp, NULL, IN_MESSAGE, "what the session description in the body says: ip, port, media, codecs", &sdp_shape },
-	{ "avp", T_ANY, true, true, get_avp, set_avp, IN_ANY & ~IN_REPLY, "a value that lives with the transaction" },
+	{ "avp", T_ANY, true, true, get_avp, set_avp, IN_ANY, "a value that lives with the transaction: its branches and replies see it, too" },
 	{ 0 },
 };

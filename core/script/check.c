@@ -280,9 +280,12 @@ static void check_routes(struct checker *c)
 {
 	for (struct route *r = c->prog->routes; r; r = r->next)
 		check_route_head(c, r);
+	check_avps(c);
 	for (struct route *r = c->prog->routes; r; r = r->next)
 		if (r->state == 0)
 			visit(c, r);
+	if (!c->avps_unknown)
+		check_avps_unread(c);
 	for (struct route *r = c->prog->routes; r; r = r->next)
 		if (r->kind != ROUTE_SUB)
 			spread_kinds(r);

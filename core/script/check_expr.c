@@ -161,7 +161,7 @@ static void check_event_var(struct checker *c, struct expr *e)
 	check_bad(e);
 }
 
-static void check_var(struct checker *c, struct expr *e)
+void check_var(struct checker *c, struct expr *e)
 {
 	const struct mod_var *v = check_find_var(c, e->u.var.name);
 	char                  name[80];
@@ -496,8 +496,7 @@ static void check_order(struct checker *c, struct expr *e)
 		wrong_operands(c, e);
 }
 
-/* The type of a computation, T_NULL when there is none. */
-static enum vtype arithmetic_type(enum op op, enum vtype a, enum vtype b)
+enum vtype check_arithmetic_type(enum op op, enum vtype a, enum vtype b)
 {
 	if (op == OP_ADD && is_text(a) && is_text(b))
 		return T_STR;
@@ -519,7 +518,7 @@ static void check_arithmetic(struct checker *c, struct expr *e)
 		e->type = TYPE(T_ANY);
 		return;
 	}
-	t = arithmetic_type(e->op, a, b);
+	t = check_arithmetic_type(e->op, a, b);
 	if (t != T_NULL) {
 		e->type = TYPE(t);
 		return;
@@ -675,6 +674,8 @@ void check_expr(struct checker *c, struct expr *e, bool wanted)
 		break;
 	case EX_VAR:
 		check_var(c, e);
+		if (is_avp(e))
+			check_avp_read(c, e);
 		break;
 	case EX_TABLE:
 		check_table_ref(c, e);

@@ -18,6 +18,11 @@ static bool about(const struct expr *e, struct fact *out)
 	return true;
 }
 
+static bool is_header(const struct mod_var *v)
+{
+	return strcmp(v->name, "hdr") == 0;
+}
+
 /* Forgetting a local forgets its fields. */
 static bool concerns(const struct fact *f, const struct fact *about_it)
 {
@@ -27,7 +32,7 @@ static bool concerns(const struct fact *f, const struct fact *about_it)
 		return false;
 	if (f->local)
 		return f->field == about_it->field || (f->forgotten && f->field < 0);
-	return str_ieq(f->arg, about_it->arg);
+	return is_header(f->var) ? str_ieq(f->arg, about_it->arg) : str_eq(f->arg, about_it->arg);
 }
 
 bool fact_known(const struct checker *c, const struct expr *e)
@@ -92,6 +97,14 @@ void fact_forget(struct checker *c, const struct expr *target)
 
 	if (about(target, &f))
 		fact_push(c, &f, true);
+}
+
+void fact_set(struct checker *c, const struct expr *target)
+{
+	struct fact f;
+
+	if (about(target, &f))
+		fact_push(c, &f, false);
 }
 
 void fact_forget_all(struct checker *c)

@@ -119,9 +119,13 @@ static void assign_var(struct checker *c, struct stmt *s)
 	const struct mod_var *v;
 	char                  what[80];
 
-	check_expr(c, s->target, true);
+	check_var(c, s->target);
 	if (s->target->kind != EX_VAR)
 		return;
+	if (is_avp(s->target)) {
+		check_avp_assigned(c, s->target, s->value);
+		return;
+	}
 	v = s->target->u.var.var;
 	if (!v->set) {
 		diag_add(c->d, D_READ_ONLY, s->target->span, "`$%s` cannot be changed", v->name);
@@ -191,8 +195,16 @@ static bool part_fits(struct checker *c, const struct stmt *s)
 	return false;
 }
 
+/* Is it there, as far as is known before the assignment? */
+static bool gives_value(const struct checker *c, const struct expr *e)
+{
+	return e->kind != EX_BAD && e->type.type != T_NULL && e->type.type != T_ANY && (!e->type.nullable || fact_known(c, e));
+}
+
 static void check_target(struct checker *c, struct stmt *s)
 {
+	bool there = gives_value(c, s->value);
+
 	if (s->target->kind == EX_NAME)
 		assign_name(c, s);
 	else if (s->target->kind == EX_VAR)
@@ -201,6 +213,8 @@ static void check_target(struct checker *c, struct stmt *s)
 		assign_table(c, s);
 	if (s->target->kind == EX_VAR || s->target->kind == EX_LOCAL)
 		fact_forget(c, s->target);
+	if (there && (is_avp(s->target) || s->target->kind == EX_LOCAL))
+		fact_set(c, s->target);
 }
 
 static void check_assign(struct checker *c, struct stmt *s)

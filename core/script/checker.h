@@ -29,6 +29,15 @@ struct use {
 	uint32_t    where;
 	uint32_t    aside;	/* IN_SPAWN, IN_PARALLEL: used within such a block */
 };
+/* $avp(name) of the whole program. */
+struct avp_use {
+	struct avp_use *next;
+	struct str      name;
+	enum vtype      type;		/* T_ANY: not known (yet) */
+	struct span     assigned_at;	/* first */
+	struct span     typed_at;	/* the assignment that says its type; .src NULL: none */
+	bool            read;
+};
 struct checker {
 	struct program         *prog;
 	const struct check_env *env;
@@ -40,6 +49,8 @@ struct checker {
 	unsigned                loops;		/* around this statement */
 	uint32_t                aside;		/* IN_SPAWN, IN_PARALLEL: within such a block */
 	unsigned                own_slots;	/* of a spawn block: its variables' slots begin here */
+	struct avp_use         *avps;		/* that are assigned */
+	bool                    avps_unknown;	/* there may be more: some route has errors of syntax */
 };
 
 /* --- check_names.c --- */
@@ -92,11 +103,26 @@ void check_expr(struct checker *c, struct expr *e, bool wanted);
 /* As a condition: a bool, or something nullable, which is wrapped in OP_IS_SET. */
 void check_condition(struct checker *c, struct expr **e);
 void check_bad(struct expr *e);
+/* A $variable by itself, whether it is read or assigned. */
+void check_var(struct checker *c, struct expr *e);
 /* Is it of a type that `want` takes, and not null unless it may be? Reported as `what`. */
 bool check_value_for(struct checker *c, struct expr *e, enum vtype want, bool may_be_null, enum diag_code code, const char *what);
 bool check_constant(struct checker *c, struct constant *k);
 /* A constant expression, folded; false when reported. */
 bool check_const_expr(struct checker *c, struct expr *e);
+
+/* The type of a computation with numbers or texts, T_NULL when there is none. */
+enum vtype check_arithmetic_type(enum op op, enum vtype a, enum vtype b);
+
+/* --- check_avp.c --- */
+bool is_avp(const struct expr *e);
+/* Before the routes are walked: which are assigned, and of what type. */
+void check_avps(struct checker *c);
+void check_avp_read(struct checker *c, struct expr *e);
+/* Does that value fit? */
+void check_avp_assigned(struct checker *c, const struct expr *target, struct expr *value);
+/* When all routes have been walked: warnings. */
+void check_avps_unread(struct checker *c);
 
 /* --- check_call.c --- */
 void check_call(struct checker *c, struct expr *e, bool wanted);
@@ -110,6 +136,8 @@ bool fact_known(const struct checker *c, const struct expr *e);
 /* What is known when the condition came out so. */
 void facts_when(struct checker *c, const struct expr *cond, bool outcome);
 void fact_forget(struct checker *c, const struct expr *target);
+/* It has just been given a value that is not null. */
+void fact_set(struct checker *c, const struct expr *target);
 void fact_forget_all(struct checker *c);
 /* Back to an earlier state, without what was forgotten since. */
 void facts_leave(struct checker *c, struct fact *before);

@@ -67,6 +67,7 @@ struct code {
 	const struct table    **tables;	/* by table.index */
 	const struct program   *program;
 	bool                    replies;	/* it has a reply_route */
+	bool                    replies_avp;	/* which sees $avp */
 	bool                    stateless;	/* it forwards statelessly somewhere */
 };
 

@@ -1,5 +1,5 @@
 /* Checked tree -> bytecode. One walk; jumps forward are chained through their operands until their target is known. */
-#include "script/code.h"
+#include "script/avp.h"
 
 #include <stdio.h>
 
@@ -17,6 +17,7 @@ struct compiler {
 	size_t           insn_cap, const_cap, call_cap, var_cap;
 	struct loop_ctx *loop;
 	bool             spawned;	/* within a spawn block */
+	uint32_t         where;		/* the kinds that the present route runs in (enum where) */
 	unsigned         depth, most;	/* operands above the frame, in the present route */
 	struct span      at;
 	bool             failed;
@@ -157,6 +158,7 @@ static int32_t var_site(struct compiler *k, const struct expr *e)
 
 	if (!grow(k, (void **)&c->vars, c->var_count, &k->var_cap, sizeof(*c->vars)))
 		return 0;
+	c->replies_avp |= e->u.var.var->get == get_avp && k->where & IN_REPLY;
 	c->vars[c->var_count] = (struct var_site){ .var = e->u.var.var, .arg = e->u.var.arg };
 	return (int32_t)c->var_count++;
 }
@@ -536,6 +538,7 @@ struct code *code_compile(struct program *p)
 		k.c->tables[t->index] = t;
 	for (const struct route *r = p->routes; r; r = r->next) {
 		k.c->replies |= r->kind == ROUTE_REPLY;
+		k.where = r->where;
 		compile_route(&k, r);
 	}
 	return !k.failed && measure_all(&k, p) ? k.c : NULL;

@@ -60,8 +60,11 @@ bool script_reply(struct request *r, struct trans *t, unsigned branch)
 
 	if (!s || !s->code->replies)
 		return true;
-	passes = reply_passes(r, s, s->program->reply);
-	return passes && (!t || reply_passes(r, s, reply_handler(s->program, tm_branch_mark(t, branch))));
+	r->t = t;	/* for $avp; the reference stays the caller's */
+	passes = reply_passes(r, s, s->program->reply) &&
+		 (!t || reply_passes(r, s, reply_handler(s->program, tm_branch_mark(t, branch))));
+	r->t = NULL;
+	return passes;
 }
 
 /* A branch that was not edited to its end is not sent: nobody knows what it lacks. */

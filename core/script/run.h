@@ -54,8 +54,6 @@ MUST_CHECK struct run *run_new(struct request *r, struct script *s, const struct
 void run_go(struct run *run);
 /* The same after a wait. */
 void run_resume(struct run *run, enum verdict v, struct value result);
-/* builtin_vars.c: the $avp of one request for another, with memory of their own. */
-MUST_CHECK enum err avps_copy(const struct request *from, struct request *to);
 /* aside.c: spawn, at its instruction; where this run goes on. */
 void run_spawn(struct run *run, uint32_t after);
 /* parallel, at its instruction: V_OK when the results have been pushed, V_SUSPEND when a side waits, V_END or V_ERROR when one ended the run. */

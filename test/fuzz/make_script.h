@@ -250,6 +250,13 @@ static inline void random_table_ref(struct maker *m, enum vtype want)
 	put(m, ")");
 }
 
+static inline void random_avp(struct maker *m, enum vtype want)
+{
+	buf_printf(m->out, "($avp(%s) ?? ", vtype_name(want));
+	random_literal(m, want);
+	put(m, ")");
+}
+
 /* --- operators --- */
 
 static inline void random_pair(struct maker *m, enum vtype a, const char *op, enum vtype b)
@@ -331,9 +338,15 @@ static inline void random_expr(struct maker *m, enum vtype want)
 		return;
 	}
 	m->deep++;
-	switch (pick(m, 7)) {
+	switch (pick(m, 8)) {
 	case 0:
 		random_literal(m, want);
+		break;
+	case 6:
+		if (pick(m, 2))
+			random_avp(m, want);
+		else
+			random_operation(m, want);
 		break;
 	case 1:
 	case 2:
@@ -391,8 +404,10 @@ static inline void random_assignment(struct maker *m)
 		put(m, ") = ");
 		random_expr(m, T_STR);
 	} else if (n == 11) {
-		put(m, "$avp(a) = ");
-		random_expr(m, pick_type(m));
+		enum vtype t = pick_type(m);
+
+		buf_printf(m->out, "$avp(%s) = ", vtype_name(t));
+		random_expr(m, t);
 	} else {
 		PUT_ONE(m, "$rU", "$rd", "$fU", "$hdr(X-New)", "$hdr(Subject)", "$body", "$td", "$tU");
 		put(m, " = ");
@@ -488,8 +503,23 @@ static inline void random_block(struct maker *m)
 	m->locals = locals;
 }
 
+/* Each $avp is of the type that it is called by; replies join in. */
+static inline void put_avps(struct maker *m)
+{
+	static const enum vtype all[] = { T_STR, T_INT, T_BOOL, T_DURATION, T_SIZE, T_IP, T_CIDR, T_URI, T_LIST };
+
+	put(m, "route[AVPS] {\n");
+	for (size_t i = 0; i < COUNT_OF(all); i++) {
+		buf_printf(m->out, "$avp(%s) = ", vtype_name(all[i]));
+		random_literal(m, all[i]);
+		put(m, ";\n");
+	}
+	put(m, "}\nreply_route { $avp(int) = ($avp(int) ?? 0) + 1; $avp(list) = [$rs, $avp(list)]; $avp(string) = \"$avp(string)$rr$rr\"; }\n");
+}
+
 static inline void make_script(struct maker *m)
 {
+	put_avps(m);
 	put(m, "route[SUB](v0: int, v1: string) {\n");
 	m->locals = 2;
 	m->type[0] = T_INT;

@@ -105,7 +105,29 @@ static const struct mistake mistakes[] = {
 	  "2:42: E301 `add` takes 1 argument | `$sht(table => key).add(number: int)`\n" },
 
 	/* timer and event routes */
-	{ "timer_route[T](every = 10s) { $avp(x) = 1; }\nevent_route[core:start] { xlog(\"up\"); }\nrequest_route { drop; }", "" },
+	/* $avp, across routes */
+	{ "request_route { $avp(tries) = 1; route(R); drop; }\nroute[R] { if ($avp(tires) == 2) drop; }\nroute[S] { xlog(\"$avp(Tries)\"); }",
+	  "1:17: W503 `$avp(tries)` is never read\n"
+	  "2:16: E401 no route assigns `$avp(tires)` | did you mean `tries`?\n"
+	  "3:1: W502 route[S] is never called\n"
+	  "3:18: E401 no route assigns `$avp(Tries)` | did you mean `tries`?\n" },
+	{ "request_route { $avp(n) = ($avp(n) ?? 0) + 1; if ($avp(n) > 3) drop; relay(); }\nreply_route { if ($avp(n) == \"1\") $avp(n) = \"x\"; if ($avp(n) > 3) drop; }",
+	  "2:19: E307 text compared with a number: `==` between int or null and string | write it without the quotes: 1\n"
+	  "2:45: E310 `$avp(n)` is int, got string\n"
+	  "2:54: E309 this operand of `>` may be null | give a default: `$avp(n) ?? …`\n" },
+	{ "request_route { $avp(nat) = true; relay(); }\nreply_route { if ($avp(nat)) drop; $avp(nat) = null; if (!$avp(nat)) drop; if ($avp(nat) ?? false) drop; }",
+	  "2:19: E305 this bool may be null | write `$avp(nat) ?? false`\n"
+	  "2:59: E305 this bool may be null | write `$avp(nat) ?? false`\n" },
+	{ "request_route { let who = $fU; $avp(who) = who; $avp(to) = $ru; $avp(to) = \"x\"; relay(); }\nreply_route { if ($avp(who) == 5) drop; xlog(($avp(to) ?? \"\") + \"$avp(to)\"); }",
+	  "2:19: E307 text compared with a number: `==` between string or null and int\n" },
+	{ "request_route { $avp(re) = /x/; xlog(\"$avp(re)\"); $avp(j) = route(R, 1); $avp(j) = 5; if ($avp(j) == \"x\") drop; $avp(l) = [1]; for (x in $avp(l)) xlog(\"$(x)\"); drop; }\n"
+	  "route[R](x) { return x; }",
+	  "1:28: E310 an `$avp` keeps no regular expression\n"
+	  "1:91: E307 text compared with a number: `==` between int or null and string\n" },
+	{ "request_route { $avp(x) = 5 +; drop; }\nroute[R] { if ($avp(y) ?? false) drop; }",
+	  "1:30: E101 expected a value, got `;`\n" },
+
+	{ "timer_route[T](every = 10s) { $avp(_x) = 1; }\nevent_route[core:start] { xlog(\"up\"); }\nrequest_route { drop; }", "" },
 	{ "timer_route[T](every = 10ms) { xlog(\"x\"); }\nrequest_route { drop; }", "1:24: E303 expected duration 100ms to 1d, got 10ms\n" },
 	{ "timer_route[T] { xlog(\"x\"); }\nrequest_route { drop; }", "1:1: E301 timer_route[T] does not say when | write `timer_route[T](every = 60s)`\n" },
 	{ "timer_route[T](every = 1m) { send_reply(200); }\nrequest_route { drop; }",

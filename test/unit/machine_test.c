@@ -687,6 +687,75 @@ static void reload(const char *text)
 	script_use(next);
 }
 
+static const char avps_told[] =
+	"request_route { $avp(who) = $fU; $avp(n) = 0; let a = relay(); $avp(who) = null; send_reply(480, \"$(a.code) $avp(n)\"); } "
+	"reply_route { $avp(n) = ($avp(n) ?? 0) + 1; append_hf(\"X-Who\", \"$avp(who) $avp(n)\"); }";
+
+TEST(what_replies_see_lies_in_one_object_that_ends_with_the_transaction)
+{
+	struct str invite;
+
+	serve(avps_told);
+	request_send("INVITE", "sip:bob@192.0.2.2", "one");
+	invite = await("INVITE ");
+	CHECK_INT(owned("script.avp"), 1);
+	reply_send(invite, 180);
+	CHECK(has(await("SIP/2.0 180"), "X-Who: alice 1\r\n"));
+	reply_send(invite, 486);
+	CHECK_STR(first_line(await("SIP/2.0 480")), "SIP/2.0 480 486 2");
+	CHECK_INT(owned("script.avp"), 1);
+	sim_pass(60000);
+	CHECK_INT(owned("script.avp"), 0);
+	CHECK_INT(tm_alive(), 0);
+	stop();
+}
+
+TEST(what_no_reply_sees_takes_no_shared_memory)
+{
+	serve("request_route { $avp(who) = $fU; let a = relay(on_branch = B); send_reply(480, \"$(a.code) $avp(who)\"); } "
+	      "branch_route[B] { append_hf(\"X-Who\", \"$avp(who)\"); $avp(who) = \"branch\"; } reply_route { append_hf(\"X-Seen: yes\"); }");
+	request_send("INVITE", "sip:bob@192.0.2.2", "one");
+	reply_send(await("INVITE "), 486);
+	CHECK_INT(owned("script.avp"), 0);
+	CHECK_STR(first_line(await("SIP/2.0 480")), "SIP/2.0 480 486 branch");
+	stop();
+}
+
+TEST(a_reply_after_a_reload_sees_what_the_old_program_has_kept)
+{
+	struct str message;
+
+	serve("request_route { $avp(who) = $fU; $avp(n) = 7; relay(); } reply_route { append_hf(\"X-Old\", \"$avp(who) $avp(n)\"); }");
+	request_send("MESSAGE", "sip:bob@192.0.2.2", "one");
+	message = await("MESSAGE ");
+	reload("request_route { $avp(other) = 5; $avp(who) = \"x\"; $avp(n) = 1; relay(); } reply_route { append_hf(\"X-New\", \"$avp(who) $avp(n) $avp(other)\"); }");
+	reply_send(message, 404);
+	CHECK(has(await("SIP/2.0 404"), "X-New: alice 7\r\n"));
+	stop();
+}
+
+TEST(without_memory_for_them_the_request_is_not_relayed)
+{
+	unsigned relayed = 0;
+
+	for (unsigned n = 1; n <= 12; n++) {
+		struct str first;
+
+		serve(avps_told);
+		shm_fail_after(n);
+		request_send("INVITE", "sip:bob@192.0.2.2", "one");
+		shm_fail_after(0);
+		first = await("");
+		relayed += has(first, "INVITE sip:bob");
+		CHECK(has(first, "INVITE sip:bob") || has(first, "SIP/2.0 500 ") || has(first, "SIP/2.0 503 "));
+		sim_pass(200000);
+		CHECK_INT(owned("script.avp"), 0);
+		CHECK_INT(script_runs_parked(), 0);
+		stop();
+	}
+	CHECK(relayed > 0 && relayed < 12);
+}
+
 static const char *said(const char *id)
 {
 	static char room[128];
@@ -797,7 +866,7 @@ TEST(a_table_is_read_written_emptied_and_counted_in)
 	answers("table t { key: string; } request_route { $sht(t => \"a\") = \"x\"; $sht(t => \"a\").add(1); send_reply(200); }", "500 Server Internal Error");
 	answers("table t { key: string; value: int; } request_route { $sht(t => \"a\") = 9223372036854775807; $sht(t => \"a\").add(1); send_reply(200); }",
 		"500 Server Internal Error");
-	answers("table t { key: int; } request_route { $avp(k) = \"x\"; $sht(t => $avp(k) ?? 1) = 1; send_reply(200); }", "500 Server Internal Error");
+	answers("table t { key: int; } request_route { route(R, \"x\"); send_reply(200); } route[R](k) { $sht(t => k) = 1; }", "500 Server Internal Error");
 }
 
 TEST(entries_end_with_their_time_and_a_count_with_its_first)

@@ -1,7 +1,8 @@
-/* core/module/value.c: the values of the routing language. */
+/* core/module/value.c: the values of the routing language; core/script/pack.c: as bytes. */
 #include "test.h"
 
 #include "module/value.h"
+#include "script/pack.h"
 
 TEST(durations_are_numbers_with_falling_units)
 {
@@ -118,4 +119,75 @@ TEST(values_of_different_types_are_never_equal_but_a_uri_is_its_text)
 	CHECK(!value_eq(&one, &sec));
 	CHECK(value_eq(&uri, &text) && value_eq(&text, &uri));
 	CHECK(value_eq(&no, &no) && !value_eq(&no, &one));
+}
+
+/* --- as bytes --- */
+
+/* What it is afterwards, as text; the bytes lie where nothing follows them. */
+static struct str there_and_back(struct arena *a, const struct value *v)
+{
+	char        room[1000];
+	struct buf  out = buf_on(room, sizeof(room));
+	struct str  rest, short_of;
+	struct value back, none;
+
+	CHECK(pack(&out, v) && buf_ok(&out));
+	rest = arena_dup(a, buf_str(&out));
+	for (size_t n = 0; n < rest.len; n++) {	/* none of its beginnings is one, and nobody looks behind their end */
+		short_of = arena_dup(a, str_to(rest, n));
+		CHECK(!unpack(a, &short_of, &none));
+	}
+	CHECK(unpack(a, &rest, &back));
+	CHECK_INT(rest.len, 0);
+	CHECK_INT(back.type, v->type);
+	return value_text(a, &back);
+}
+
+TEST(values_become_bytes_and_values_again)
+{
+	static const struct field  fields[] = { { "code", T_INT, false, "" }, { "ip", T_IP, true, "" }, { 0 } };
+	static const struct shape  shape = { "answer", fields, false };
+	struct addr                ip, net;
+	struct value               in_record[2], items[11];
+	const struct record        rec = { &shape, in_record };
+	const struct list_value    empty = { 0, NULL }, l = { COUNT_OF(items), items };
+	const struct value         list = { .type = T_LIST, .u.list = &l };
+	struct arena               a;
+
+	arena_init(&a, NULL, 0, 1 << 20);
+	CHECK(!addr_parse(STR("192.0.2.1"), 0, &ip) && !addr_parse(STR("2001:db8::"), 0, &net));
+	in_record[0] = value_int(486);
+	in_record[1] = (struct value){ .type = T_IP, .u.ip = &ip };
+	items[0] = V_NULL;
+	items[1] = value_bool(true);
+	items[2] = value_int(INT64_MIN);
+	items[3] = value_str(STR("a\nb"));
+	items[4] = value_str(STR_NONE);
+	items[5] = value_ms(90000);
+	items[6] = (struct value){ .type = T_SIZE, .u.i = 2048 };
+	items[7] = (struct value){ .type = T_CIDR, .prefix = 32, .u.ip = &net };
+	items[8] = (struct value){ .type = T_URI, .u.s = STR("sip:a@b") };
+	items[9] = (struct value){ .type = T_LIST, .u.list = &empty };
+	items[10] = value_record(&rec);
+	CHECK_STR(there_and_back(&a, &list), "[null, true, -9223372036854775808, a\nb, , 1m30s, 2kB, 2001:db8::/32, sip:a@b, [], answer{code = 486, ip = 192.0.2.1}]");
+	arena_free(&a);
+}
+
+TEST(what_cannot_be_kept_or_has_no_room_is_told)
+{
+	struct value      nested[PACK_DEPTH + 2];
+	struct list_value lists[PACK_DEPTH + 2];
+	char              room[1000];
+	struct buf        out = buf_on(room, sizeof(room)), small = buf_on(room, 9);
+	struct value      regex = { .type = T_REGEX }, ten = value_str(STR("0123456789"));
+
+	nested[0] = value_int(1);
+	for (size_t i = 1; i < COUNT_OF(nested); i++) {
+		lists[i] = (struct list_value){ 1, &nested[i - 1] };
+		nested[i] = (struct value){ .type = T_LIST, .u.list = &lists[i] };
+	}
+	CHECK(pack(&out, &nested[PACK_DEPTH]) && buf_ok(&out));
+	CHECK(!pack(&out, &nested[PACK_DEPTH + 1]));
+	CHECK(!pack(&out, &regex));
+	CHECK(pack(&small, &ten) && !buf_ok(&small));
 }
