@@ -14,6 +14,7 @@ static struct {
 	char                    url[MOST_URL], where[MOST_URL];	/* whole, and behind the scheme */
 	char                    shown[MOST_URL];		/* without a password */
 	struct db_stmt         *stmts[DB_MOST_STMTS];
+	bool                    at_boot[DB_MOST_STMTS];	/* checked against the store before the start */
 	unsigned                count;
 } cfg;
 
@@ -113,6 +114,7 @@ void db_stmt_register(struct db_stmt *st)
 {
 	if (!db_stmt_add(st))
 		abort();	/* a mistake of ours, seen at the first start */
+	cfg.at_boot[st->id] = true;
 }
 
 const struct db_stmt *db_stmt_at(unsigned id)
@@ -190,7 +192,7 @@ static enum err check_statements(struct db *d, char *why, size_t cap)
 	enum err err = OK;
 
 	for (unsigned i = 0; i < cfg.count && !err; i++)
-		err = d->driver->prepare(d, cfg.stmts[i], why, cap);
+		err = cfg.at_boot[i] ? d->driver->prepare(d, cfg.stmts[i], why, cap) : OK;
 	return err;
 }
 
@@ -244,6 +246,19 @@ enum err db_query(const struct db_stmt *st, const struct db_value *params, db_do
 size_t db_waiting(void)
 {
 	return cfg.driver && cfg.driver->waiting ? cfg.driver->waiting() : 0;
+}
+
+/* --- worker: what others change --- */
+
+enum err db_listen_start(struct loop *l)
+{
+	return cfg.driver && db_channel_at(0) ? cfg.driver->listen_start(l, cfg.where) : OK;
+}
+
+void db_listen_stop(void)
+{
+	if (cfg.driver)
+		cfg.driver->listen_stop();
 }
 
 /* --- synchronous --- */

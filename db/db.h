@@ -65,6 +65,24 @@ MUST_CHECK enum err db_query(const struct db_stmt *st, const struct db_value *pa
 /* Questions of this worker that are not answered yet. A simulation lets real time pass only while there are any. */
 size_t db_waiting(void);
 
+/* --- worker: what others change --- */
+enum db_news {
+	DB_CHANGED,	/* `key` says what */
+	DB_MISSED,	/* anything may have changed: after the start, after a connection that was lost */
+	DB_DEAF,	/* from now on nothing is heard, until DB_MISSED */
+};
+/* What triggers in the database tell as soon as a change is committed: PostgreSQL by NOTIFY channel, 'key'; SQLite, which has no such thing, by rows of
+ * its table `changes`, looked at 20 times a second. */
+struct db_listener {
+	const char *channel;	/* a name of SQL in lower case */
+	void (*heard)(enum db_news news, struct str key);	/* from the loop of the worker that listens; `key` lives as long as the call */
+};
+/* Boot, before the fork; *l is static. Again is harmless. */
+void db_listen(const struct db_listener *l);
+/* In one worker of all, since a worker never waits and may ask. When it dies the next in its slot hears DB_MISSED. */
+MUST_CHECK enum err db_listen_start(struct loop *l);
+void db_listen_stop(void);
+
 /* --- worker: changes, through the writer --- */
 struct db_write {
 	struct mail           mail;		/* first */
@@ -111,7 +129,7 @@ void db_rollback(struct db *d);
 
 /* --- schema --- */
 /* Migrations are files db/schema/ENGINE/NNNN-name.sql, each applied once, in a transaction, recorded in table schema_version. */
-enum { DB_SCHEMA = 3 };		/* what this server needs */
+enum { DB_SCHEMA = 4 };		/* what this server needs */
 struct db_migration {
 	unsigned number;
 	char     name[64];

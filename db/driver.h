@@ -48,6 +48,8 @@ struct db_driver {
 	void (*worker_stop)(void);
 	enum err (*query)(const struct db_stmt *st, const struct db_value *params, db_done *done, void *arg);
 	size_t (*waiting)(void);	/* questions without an answer */
+	enum err (*listen_start)(struct loop *l, const char *where);
+	void (*listen_stop)(void);
 };
 /* The start of every engine's connection. */
 struct db {
@@ -59,6 +61,12 @@ extern const struct db_driver db_sqlite, db_postgres;
 bool db_values_ok(const struct db_value *v, unsigned n);
 /* Of a change; the words may not hold a value. */
 void db_note_refused(const char *why);
+/* What an engine has heard. */
+void db_heard(struct str channel, struct str key);
+void db_heard_all(void);		/* it listens again: anything may have changed */
+void db_deaf(const char *why);	/* again is harmless */
+/* The channel of the i-th listener; NULL past the end. */
+const char *db_channel_at(size_t i);
 /* The registered statement with that id, NULL past the end. */
 const struct db_stmt *db_stmt_at(unsigned id);
 /* A connection to the configured store. */

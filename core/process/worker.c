@@ -15,7 +15,10 @@
 #include "process/reload.h"
 #include "script/script.h"
 
-enum { LOOK_MS = 50 };	/* how often a gentle stop looks whether the open transactions have ended */
+enum {
+	LOOK_MS = 50,	/* how often a gentle stop looks whether the open transactions have ended */
+	LISTENER = 1,	/* the worker that hears what changes in the database: it never waits, and may ask what there is now */
+};
 
 static struct {
 	struct loop   *loop;
@@ -116,6 +119,8 @@ static int worker_parts(unsigned slot, struct loop *l)
 		return failed("script machine", strerror(errno));
 	if (modules_worker_start(l, why, sizeof(why)))
 		return failed("modules", why);
+	if (slot == LISTENER && db_listen_start(l))
+		return failed("database", strerror(errno));
 	timer_adopt();
 	tm_adopt();
 	return net_worker_start(l, slot - 1) ? failed("sockets", strerror(errno)) : 0;
@@ -131,6 +136,7 @@ int worker_run(unsigned slot)
 	loop_run(l);
 	net_worker_stop();
 	modules_stop();
+	db_listen_stop();
 	db_worker_stop();
 	dns_stop();
 	adopt_stop();

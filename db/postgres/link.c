@@ -71,7 +71,7 @@ static void lost(struct pg_link *l, const char *why)
 	list_splice(&left, &l->flight);
 	close_connection(l);
 	try_later(l);
-	pool_down(why);
+	l->user->down(why);
 	pool_again(&left);
 }
 
@@ -171,6 +171,8 @@ static void work(struct pg_link *l)
 	}
 	while (l->syncs && !PQisBusy(l->conn) && take_next(l))
 		;
+	if (l->user->input)
+		l->user->input(l);
 	if (l->outdated)
 		lost(l, "its tables have changed");
 	else if (PQstatus(l->conn) != CONNECTION_OK || !flushed(l))
@@ -188,7 +190,7 @@ static void up(struct pg_link *l)
 	wheel_disarm(&l->timer);
 	l->state = LINK_UP;
 	l->backoff_ms = BACKOFF_FIRST_MS;
-	pool_up();
+	l->user->up(l);
 }
 
 static void set_session(struct pg_link *l)
@@ -200,7 +202,7 @@ static void set_session(struct pg_link *l)
 		return;
 	}
 	l->state = LINK_SETTING;
-	if (PQsetnonblocking(l->conn, 1) || !PQsendQuery(l->conn, pg_session_sql(DB_READ)) || !flushed(l))
+	if (PQsetnonblocking(l->conn, 1) || !PQsendQuery(l->conn, l->user->sql) || !flushed(l))
 		lost_by_libpq(l);
 }
 
@@ -355,9 +357,9 @@ static void on_event(struct loop_fd *f, uint32_t events)
 
 /* --- from the pool --- */
 
-void link_init(struct pg_link *l, struct loop *loop, const struct pg_target *t)
+void link_init(struct pg_link *l, struct loop *loop, const struct pg_target *t, const struct pg_link_user *user)
 {
-	*l = (struct pg_link){ .loop = loop, .target = t, .io = { .fd = -1, .fn = on_event }, .backoff_ms = BACKOFF_FIRST_MS };
+	*l = (struct pg_link){ .loop = loop, .target = t, .user = user, .io = { .fd = -1, .fn = on_event }, .backoff_ms = BACKOFF_FIRST_MS };
 	timer_init(&l->timer, on_timer);
 	list_init(&l->flight);
 	list_init(&l->skipped);

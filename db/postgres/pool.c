@@ -84,6 +84,8 @@ void pool_again(struct list *flight)
 {
 	struct list again;
 
+	if (list_empty(flight))
+		return;
 	list_init(&again);
 	LIST_EACH_SAFE(struct pg_question, q, flight, link) {
 		list_remove(&q->link);
@@ -137,8 +139,9 @@ static bool any_up(void)
 	return false;
 }
 
-void pool_up(void)
+static void pool_up(struct pg_link *l)
 {
+	(void)l;
 	if (p.said)
 		log_info(NULL, "the database is back");
 	p.up = true;
@@ -147,7 +150,7 @@ void pool_up(void)
 	wheel_arm(loop_wheel(p.loop), &p.kick, clock_ms());
 }
 
-void pool_down(const char *why)
+static void pool_down(const char *why)
 {
 	if (any_up() || p.stopping)
 		return;
@@ -280,6 +283,7 @@ enum err pool_query(const struct db_stmt *st, const struct db_value *params, db_
 
 enum err pool_start(struct loop *l, const char *where)
 {
+	static struct pg_link_user user = { .up = pool_up, .down = pool_down };
 	char     why[256] = "";
 	enum err err = pg_target_of(where, DB_READ, &p.target, why, sizeof(why));
 
@@ -299,8 +303,9 @@ enum err pool_start(struct loop *l, const char *where)
 	arena_init(&p.scratch, NULL, 0, MOST_ANSWER_BYTES);
 	loop_at_turn_end(l, on_turn_end, NULL);
 	be_away();
+	user.sql = pg_session_sql(DB_READ);
 	for (size_t i = 0; i < CONNECTIONS; i++)
-		link_init(&p.link[i], l, &p.target);
+		link_init(&p.link[i], l, &p.target, &user);
 	for (size_t i = 0; i < CONNECTIONS; i++)
 		link_start(&p.link[i]);
 	return OK;

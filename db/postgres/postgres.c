@@ -646,5 +646,5 @@ const struct db_driver db_postgres = {
 	.open = pg_open, .close = pg_close, .stale = pg_stale, .has_table = pg_has_table,
 	.each = pg_each, .run = pg_run, .group = pg_group, .prepare = pg_prepare, .script = pg_script,
 	.begin = pg_begin, .commit = pg_commit, .rollback = pg_rollback,
-	.worker_start = pool_start, .worker_stop = pool_stop, .query = pool_query,
+	.worker_start = pool_start, .worker_stop = pool_stop, .query = pool_query, .listen_start = listen_start, .listen_stop = listen_stop,
 };

@@ -73,15 +73,21 @@ enum err pool_query(const struct db_stmt *st, const struct db_value *params, db_
 void pool_answer(struct pg_question *q, enum err err, const PGresult *r);
 void pool_refused(const struct pg_question *q, const PGresult *r);	/* says so in the log */
 void pool_again(struct list *flight);	/* of a connection that was lost, or of statements that were skipped: all of them are asked anew, or told that it is in vain */
-void pool_up(void);
-void pool_down(const char *why);
 
 /* --- link.c: one connection of a worker --- */
 enum link_state { LINK_DOWN, LINK_NAMES, LINK_CONNECTING, LINK_SETTING, LINK_UP };
+struct pg_link;
+struct pg_link_user {
+	const char *sql;	/* what a new session begins with */
+	void (*up)(struct pg_link *l);
+	void (*down)(const char *why);		/* or it did not come up */
+	void (*input)(struct pg_link *l);	/* something has come; NULL: only answers matter */
+};
 struct pg_link {
 	enum link_state         state;
 	struct loop            *loop;
 	const struct pg_target *target;
+	const struct pg_link_user *user;
 	PGconn                 *conn;
 	struct loop_fd          io;		/* fd -1: not watched */
 	uint32_t                events;
@@ -100,7 +106,7 @@ struct pg_link {
 	unsigned                first;		/* of the target's hosts, that is tried first */
 	struct dns_query       *asking;
 };
-void link_init(struct pg_link *l, struct loop *loop, const struct pg_target *t);
+void link_init(struct pg_link *l, struct loop *loop, const struct pg_target *t, const struct pg_link_user *user);
 void link_start(struct pg_link *l);
 /* Closes; what is in flight goes to pool_again(). */
 void link_stop(struct pg_link *l);
@@ -110,3 +116,7 @@ MUST_CHECK bool link_send(struct pg_link *l, struct pg_question *q);
 void link_flush(struct pg_link *l);
 /* It owes an answer for too long: start anew. */
 void link_renew(struct pg_link *l, const char *why);
+
+/* --- listen.c: the connection that hears of changes --- */
+enum err listen_start(struct loop *l, const char *where);
+void     listen_stop(void);

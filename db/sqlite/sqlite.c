@@ -358,4 +358,5 @@ const struct db_driver db_sqlite = {
 	.each = sqlite_each, .run = sqlite_run, .group = sqlite_group, .prepare = sqlite_prepare, .script = sqlite_script,
 	.begin = sqlite_begin, .commit = sqlite_commit, .rollback = sqlite_rollback,
 	.worker_start = reader_start, .worker_stop = reader_stop, .query = reader_query, .waiting = reader_waiting,
+	.listen_start = changes_start, .listen_stop = changes_stop,
 };

@@ -562,7 +562,7 @@ CONFORMANCE(the_check_at_start_names_the_remedy)
 	d = db_open(str_of(t.url), true, t.why, sizeof(t.why));
 	CHECK(d);
 	CHECK_INT(db_check(t.why, sizeof(t.why)), ERR_STATE);
-	CHECK(says("has schema 0, this server needs 3: run `siparioctl"));
+	CHECK(says("has schema 0, this server needs 4: run `siparioctl"));
 	db_close(d);
 	d = open_new();
 	db_stmt_register(&good);
@@ -1028,4 +1028,169 @@ CONFORMANCE(letters_survive_the_death_of_the_writer)
 	CHECK(s.d);
 	CHECK_INT(domains(), ROUNDS * EACH);
 	serve_end();
+}
+
+/* --- hearing of changes --- */
+
+static struct {
+	unsigned changed, missed, deaf;
+	char     keys[1024];	/* each with a line's end */
+} heard;
+
+static void hear(enum db_news news, struct str key)
+{
+	size_t len = strlen(heard.keys);
+
+	heard.changed += news == DB_CHANGED;
+	heard.missed += news == DB_MISSED;
+	heard.deaf += news == DB_DEAF;
+	if (news == DB_CHANGED && len + key.len + 2 < sizeof(heard.keys))
+		snprintf(heard.keys + len, sizeof(heard.keys) - len, STR_FMT "\n", STR_ARG(key));
+}
+
+static void hear_nothing(enum db_news news, struct str key)
+{
+	(void)key;
+	CHECK(news != DB_CHANGED);
+}
+
+static const struct db_listener listener = { "sipario_profile", hear }, other = { "sipario_other", hear_nothing };
+
+static void turn_until(const unsigned *count, unsigned n)
+{
+	for (uint64_t stop = clock_ms() + 20000; *count < n && clock_ms() < stop;)
+		loop_turn(s.loop, 20);
+	CHECK(*count >= n);
+}
+
+static void turn_for(uint32_t ms)
+{
+	for (uint64_t stop = clock_ms() + ms; clock_ms() < stop;)
+		loop_turn(s.loop, 20);
+}
+
+static void hear_begin(void)
+{
+	serve_begin();
+	serve_start();
+	memset(&heard, 0, sizeof(heard));
+	db_listen(&listener);
+	db_listen(&other);
+	CHECK(!db_listen_start(s.loop));
+	turn_until(&heard.missed, 1);
+}
+
+static void hear_end(void)
+{
+	db_listen_stop();
+	log_redirect(NULL);
+	serve_end();
+}
+
+CONFORMANCE(a_change_is_heard_by_its_key_once_it_is_committed)
+{
+	hear_begin();
+	CHECK(!run(s.d, "INSERT INTO domains (name) VALUES ('a.example')"));
+	turn_until(&heard.changed, 1);
+	CHECK(!strcmp(heard.keys, "domains\n"));
+	CHECK(!db_begin(s.d) && !run(s.d, "INSERT INTO users (name, domain) VALUES ('al', 'a.example')"));
+	turn_for(200);
+	CHECK_INT(heard.changed, 1);
+	CHECK(!db_commit(s.d));
+	turn_until(&heard.changed, 2);
+	CHECK(!strcmp(heard.keys, "domains\nuser:al@a.example\n"));
+	CHECK(heard.missed == 1 && heard.deaf == 0);
+	hear_end();
+}
+
+CONFORMANCE(what_belongs_to_a_user_is_heard_under_all_addresses)
+{
+	static const struct { const char *sql, *key; unsigned news; } rows[] = {
+		{ "INSERT INTO aliases (name, domain, user_id) VALUES ('sales', 'a.example', 1)", "user:sales@a.example\n", 1 },
+		{ "UPDATE users SET ring_time = 7 WHERE id = 1", "user:al@a.example\n", 2 },
+		{ "INSERT INTO preferences (user_id, name, value) VALUES (1, 'l', 'it')", "user:sales@a.example\n", 2 },
+		{ "INSERT INTO user_permissions (user_id, class) VALUES (1, 'local')", "user:al@a.example\n", 2 },
+		{ "INSERT INTO group_members (group_name, user_id) VALUES ('g', 1)", "user:sales@a.example\n", 2 },
+		{ "INSERT INTO group_permissions (group_name, class) VALUES ('g', 'local')", "users\n", 1 },
+		{ "INSERT INTO call_prefixes (prefix, class) VALUES ('+39', 'local')", "prefixes\n", 1 },
+		{ "INSERT INTO trusted_peers (network, name) VALUES ('192.0.2.0/24', 'x')", "peers\n", 1 },
+		{ "UPDATE users SET name = 'bo' WHERE id = 1", "user:al@a.example\n", 3 },
+		{ "DELETE FROM users", "user:sales@a.example\n", 2 },
+	};
+
+	hear_begin();
+	CHECK(!run(s.d, "INSERT INTO domains (name) VALUES ('a.example')") && !run(s.d, "INSERT INTO users (id, name, domain) VALUES (1, 'al', 'a.example')"));
+	CHECK(!run(s.d, "INSERT INTO groups (name) VALUES ('g')"));
+	turn_until(&heard.changed, 2);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		memset(&heard, 0, sizeof(heard));
+		CHECK_ROW(!run(s.d, rows[i].sql), rows[i].sql);
+		turn_until(&heard.changed, rows[i].news);
+		CHECK_ROW(strstr(heard.keys, rows[i].key), heard.keys);
+	}
+	hear_end();
+}
+
+CONFORMANCE(who_was_away_is_told_that_all_may_have_changed)
+{
+	hear_begin();
+	log_redirect(count_lines);
+	db_close(s.d);
+	t.engine->away();
+	turn_until(&heard.deaf, 1);
+	turn_for(300);
+	CHECK_INT(heard.deaf, 1);
+	CHECK_INT(heard.missed, 1);
+	t.engine->back();
+	s.d = db_open(str_of(t.url), false, t.why, sizeof(t.why));
+	CHECK(s.d && !run(s.d, "INSERT INTO domains (name) VALUES ('a.example')"));
+	turn_until(&heard.missed, 2);
+	turn_for(200);
+	memset(&heard, 0, sizeof(heard));
+	CHECK(!run(s.d, "INSERT INTO domains (name) VALUES ('b.example')"));
+	turn_until(&heard.changed, 1);
+	CHECK(heard.missed == 0 && heard.deaf == 0);
+	hear_end();
+}
+
+CONFORMANCE(a_thousand_changes_at_once_are_each_heard)
+{
+	hear_begin();
+	CHECK(!run(s.d, "INSERT INTO domains (name) VALUES ('a.example')"));
+	CHECK(!run(s.d, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1300) INSERT INTO users (name, domain) SELECT 'u' || i, 'a.example' FROM n"));
+	turn_until(&heard.changed, 1301);
+	CHECK(heard.missed == 1 && heard.deaf == 0);
+	hear_end();
+}
+
+/* Ten thousand rows of changes are kept. */
+ONLY(SQLITE, what_was_not_kept_counts_as_missed)
+{
+	hear_begin();
+	CHECK(!run(s.d, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000) INSERT INTO domains (name) SELECT 'u' || i FROM n"));
+	turn_until(&heard.missed, 2);
+	CHECK(heard.changed == 0 && heard.deaf == 0);
+	hear_end();
+}
+
+ONLY(POSTGRESQL, an_address_too_long_for_a_notice_is_told_as_all)
+{
+	hear_begin();
+	CHECK(!run(s.d, "INSERT INTO domains (name) VALUES ('a.example')"));
+	CHECK(!run(s.d, "INSERT INTO users (name, domain) VALUES (repeat('x', 9000), 'a.example')"));
+	turn_until(&heard.changed, 2);
+	CHECK(!strcmp(heard.keys, "domains\nusers\n"));
+	hear_end();
+}
+
+ONLY(POSTGRESQL, a_lost_connection_is_replaced)
+{
+	hear_begin();
+	log_redirect(count_lines);
+	CHECK(!run(s.d, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database() AND query LIKE '%LISTEN%'"));
+	turn_until(&heard.deaf, 1);
+	turn_until(&heard.missed, 2);
+	CHECK(!run(s.d, "INSERT INTO domains (name) VALUES ('a.example')"));
+	turn_until(&heard.changed, 1);
+	hear_end();
 }
