@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 kit=${SHARED:-../shared}/bench
 runs=${RUNS:-3}
 duration=${DURATION:-5}
-scenarios=${SCENARIOS:-options-self fwd-message stateful-message stateful-invite register register-new full-invite}
+scenarios=${SCENARIOS:-options-self fwd-message stateful-message stateful-invite register register-new register-auth register-auth-reuse full-invite}
 [ -f "$kit/run.py" ] || { echo "bench: no benchmark kit in $kit: say SHARED=/where/it/is" >&2; exit 1; }
 export SIPARIO_BIN=$PWD/build/sipario
 servers=(-s sipario)
