@@ -4,7 +4,7 @@
 #include "db/db.h"
 
 enum ctl_exit { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-enum ctl_option { OPT_STDIN = 1 << 0, OPT_GENERATE = 1 << 1, OPT_FORCE = 1 << 2, OPT_DISPLAY = 1 << 3, OPT_WATCH = 1 << 4 };
+enum ctl_option_bit { OPT_STDIN = 1 << 0, OPT_GENERATE = 1 << 1, OPT_FORCE = 1 << 2, OPT_DISPLAY = 1 << 3, OPT_WATCH = 1 << 4, OPT_JSON = 1 << 5 };
 
 /* Which calls a trace is for; empty: any. */
 struct ctl_watch {
@@ -15,10 +15,12 @@ struct ctl_watch {
 /* One run of the program. */
 struct ctl {
 	const char *db, *socket, *schema, *modules;	/* --db, --socket, --schema, --modules, or their defaults */
-	bool        db_typed;		/* it was --db */
+	const char *db_preset;		/* db without --db */
 	char        shown[512];		/* db without a password, for people */
 	bool        json;
-	unsigned    options;		/* enum ctl_option: those given */
+	unsigned    options;		/* enum ctl_option_bit: those given */
+	uint32_t    given;		/* a bit an option of the table */
+	const struct ctl_command *cmd;
 	const char *display;		/* --display */
 	struct ctl_watch watch;
 	int         argc;		/* what stands behind the command's words */
@@ -36,13 +38,31 @@ struct ctl_command {
 	const char *group, *name;	/* "user", "add"; name NULL: the group is the command */
 	const char *args;		/* for the usage line; each word is an argument, in brackets when it may be left out, … when more may follow */
 	const char *help;
-	unsigned    options;		/* enum ctl_option: those it takes */
+	unsigned    options;		/* enum ctl_option_bit: those it takes */
 	enum err  (*run)(struct ctl *c);
+	const void *more;		/* what `run` wants to know, where several commands share one */
+};
+/* One option. */
+struct ctl_option {
+	const char *name, *arg;		/* "db", "URL"; arg NULL: a switch */
+	unsigned    bits;		/* enum ctl_option_bit: commands that take one of these take it; 0: all do */
+	size_t      where;		/* of a `const char *` in struct ctl, for arg */
+	const char *help;
 };
 /* Tables ending with a NULL group. */
-extern const struct ctl_command ctl_user_commands[], ctl_domain_commands[], ctl_location_commands[], ctl_server_commands[], ctl_database_commands[], ctl_table_commands[], ctl_trail_commands[], ctl_help_commands[];
+extern const struct ctl_command ctl_user_commands[], ctl_domain_commands[], ctl_location_commands[], ctl_server_commands[], ctl_database_commands[], ctl_table_commands[], ctl_trail_commands[], ctl_help_commands[],
+	ctl_address_commands[], ctl_right_commands[], ctl_peer_commands[];
 /* In the order of `help`; NULL past the end. */
 const struct ctl_command *ctl_command_at(size_t i);
+
+/* --- options (options.c) --- */
+/* In the order of `help`; NULL past the end. */
+const struct ctl_option *ctl_option_at(size_t i);
+/* Options may stand anywhere; the other words are c->argv then. */
+MUST_CHECK enum err ctl_options_take(struct ctl *c, int argc, char **argv);
+bool ctl_option_fits(const struct ctl_option *o, const struct ctl_command *cmd);
+/* Those given are options of that command. */
+MUST_CHECK enum err ctl_options_check(struct ctl *c, const struct ctl_command *cmd);
 
 /* Puts the sentence into c->why and answers `err` (ERR_SYNTAX is a mistake in the command line: exit status 2). */
 enum err ctl_fail(struct ctl *c, enum err err, const char *fmt, ...) PRINTF(3, 4);
@@ -75,9 +95,43 @@ MUST_CHECK enum err ctl_aor(struct ctl *c, const char *text, struct str *aor);
 /* The one of `names` nearest to `word`; NULL: none is near. */
 const char *ctl_nearest(struct str word, const char *const *names, size_t n);
 
+/* A text for people: UTF-8 without control characters. `what` names it in the error. */
+MUST_CHECK enum err ctl_text(struct ctl *c, const char *what, struct str text);
+/* A name that stands in lists of names: no blanks, at most 64 bytes. */
+MUST_CHECK enum err ctl_word(struct ctl *c, const char *what, struct str text);
+
+/* --- commands that are a statement (edit.c): `run` of a command whose `more` is one of these --- */
+/* What else has to be there, and the sentence when it is not. */
+enum ctl_need { NEED_NONE, NEED_DOMAIN, NEED_USER, NEED_CLASS, NEED_GROUP };
+struct ctl_edit {
+	const char *takes;	/* a letter an argument: u user and a alias ($1 name, $2 domain), c class, w name, p prefix, n network, t text, v any text */
+	const char *keys;	/* "user,class": of the JSON answer, one an argument */
+	struct { enum ctl_need what; unsigned at; } need[2];	/* at: its first value, from 1 */
+	const char *sql;	/* uses all values; gives a row back where it changed something */
+	/* $1 in a sentence is a value. No row came back; there is one already; a constraint refuses; done. */
+	const char *none, *exists, *refused, *said;
+};
+MUST_CHECK enum err ctl_edit(struct ctl *c);
+/* `all`, or with an argument `some`, as a table. */
+struct ctl_list {
+	const char *takes;	/* of the argument: as above; NULL: none */
+	enum ctl_need need;
+	const char *all, *some;
+	const char *const *keys;	/* one a column */
+};
+MUST_CHECK enum err ctl_list(struct ctl *c);
+/* NEED_… with its values. */
+MUST_CHECK enum err ctl_there(struct ctl *c, struct db *d, enum ctl_need what, const struct db_value *v);
+
+/* --- a user's fields (user.c) --- */
+/* Also judges the value. */
+MUST_CHECK enum err ctl_user_assign(struct ctl *c, struct db *d, struct str name, struct str domain, struct str field, struct str value);
+
 /* --- passwords (password.c) --- */
 /* By --generate, --stdin or a prompt. Arena memory; the caller wipes it. */
 MUST_CHECK enum err ctl_password(struct ctl *c, struct str *password);
 
 /* --- for people (show.c) --- */
 void ctl_show(struct ctl *c, const struct json *answer);
+/* A phone or a stranger chose the text: nothing in it may steer the terminal, or be no text. */
+struct str ctl_printable(struct arena *a, struct str s);

@@ -320,17 +320,7 @@ static void put_modules(struct ctl *c)
 
 static void put_all(struct ctl *c)
 {
-	static const char *const options[][2] = {
-		{ "--db URL", "the database (SIPARIO_DB, else sqlite:var/sipario.db)" },
-		{ "--socket PATH", "the server's control socket (SIPARIO_SOCKET, else var/control.sock)" },
-		{ "--json", "answers for programs; errors as {\"error\": …} on standard error" },
-		{ "--stdin, --generate", "where a password comes from, instead of a prompt" },
-		{ "--display TEXT", "user add: the name to show" },
-		{ "--user, --number, --source, --call-id", "trace: which calls" },
-		{ "--for 10m", "trace: how long" },
-		{ "--force", "domain remove: with its users" },
-		{ "--schema DIR, --modules DIR", "where migrations and modules lie" },
-	};
+	const struct ctl_option *o;
 
 	json_open_object(&c->out, NULL);
 	json_open_list(&c->out, "commands");
@@ -338,10 +328,10 @@ static void put_all(struct ctl *c)
 		put_own(&c->out, ctl_command_at(i));
 	json_close_list(&c->out);
 	json_open_list(&c->out, "options");
-	for (size_t i = 0; i < COUNT_OF(options); i++) {
+	for (size_t i = 0; (o = ctl_option_at(i)); i++) {
 		json_open_object(&c->out, NULL);
-		json_put_text(&c->out, "option", str_of(options[i][0]));
-		json_put_text(&c->out, "help", str_of(options[i][1]));
+		json_put_text(&c->out, "option", arena_printf(c->arena, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : ""));
+		json_put_text(&c->out, "help", str_of(o->help));
 		json_close_object(&c->out);
 	}
 	json_close_list(&c->out);

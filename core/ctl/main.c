@@ -1,7 +1,6 @@
 /* siparioctl: the command line of an operator. Options first, then the command, its run, and what it says. */
 #include "ctl/ctl.h"
 
-#include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,7 +12,7 @@
 enum { MOST_MEMORY = 256 << 20 };
 
 static const struct ctl_command *const groups[] = {
-	ctl_user_commands, ctl_domain_commands, ctl_location_commands, ctl_table_commands, ctl_trail_commands, ctl_server_commands, ctl_database_commands, ctl_help_commands,
+	ctl_user_commands, ctl_domain_commands, ctl_address_commands, ctl_right_commands, ctl_peer_commands, ctl_location_commands, ctl_table_commands, ctl_trail_commands, ctl_server_commands, ctl_database_commands, ctl_help_commands,
 };
 
 const struct ctl_command *ctl_command_at(size_t i)
@@ -83,7 +82,7 @@ static void set_defaults(struct ctl *c)
 	static const char *const schema[] = { "../db/schema", "../../db/schema", "../share/sipario/schema" };
 	static const char *const modules[] = { "modules", "../lib/sipario/modules" };
 
-	c->db = from_env("SIPARIO_DB", "sqlite:var/sipario.db");
+	c->db = c->db_preset = from_env("SIPARIO_DB", "sqlite:var/sipario.db");
 	c->socket = from_env("SIPARIO_SOCKET", "var/control.sock");
 	c->schema = near_program(c->arena, "SIPARIO_SCHEMA", schema, COUNT_OF(schema));
 	c->watch.user = c->watch.number = c->watch.source = c->watch.call_id = "";
@@ -91,111 +90,6 @@ static void set_defaults(struct ctl *c)
 }
 
 /* --- the command line --- */
-
-enum { LONG_DB = 256, LONG_SOCKET, LONG_JSON, LONG_SCHEMA, LONG_MODULES, LONG_STDIN, LONG_GENERATE, LONG_FORCE, LONG_DISPLAY, LONG_USER, LONG_NUMBER, LONG_SOURCE, LONG_CALL_ID, LONG_FOR };
-static const struct option long_options[] = {
-	{ "db", required_argument, NULL, LONG_DB }, { "socket", required_argument, NULL, LONG_SOCKET }, { "json", no_argument, NULL, LONG_JSON },
-	{ "schema", required_argument, NULL, LONG_SCHEMA }, { "modules", required_argument, NULL, LONG_MODULES },
-	{ "stdin", no_argument, NULL, LONG_STDIN }, { "generate", no_argument, NULL, LONG_GENERATE }, { "force", no_argument, NULL, LONG_FORCE },
-	{ "user", required_argument, NULL, LONG_USER }, { "number", required_argument, NULL, LONG_NUMBER }, { "source", required_argument, NULL, LONG_SOURCE },
-	{ "call-id", required_argument, NULL, LONG_CALL_ID }, { "for", required_argument, NULL, LONG_FOR },
-	{ "display", required_argument, NULL, LONG_DISPLAY }, { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { 0 }
-};
-
-static enum err bad_option(struct ctl *c, const char *word, int what)
-{
-	const char *names[COUNT_OF(long_options)], *near;
-	size_t      n = 0;
-	struct str  rest = str_of(word), name;
-
-	for (; long_options[n].name; n++)
-		names[n] = long_options[n].name;
-	while (str_take_ch(&rest, '-'))
-		;
-	name = str_take_until(&rest, '=');
-	if (what == ':')
-		return ctl_fail(c, ERR_SYNTAX, "--" STR_FMT " needs a value", STR_ARG(name));
-	near = ctl_nearest(name, names, n);
-	if (near && !str_is(name, near))
-		return ctl_fail(c, ERR_SYNTAX, "no option %s: did you mean --%s?", word, near);
-	return ctl_fail(c, ERR_SYNTAX, "option %s is not known: `siparioctl help` lists them", word);
-}
-
-/* True: it was one of them. */
-static bool take_watch(struct ctl *c, int o)
-{
-	const char **where = o == LONG_USER ? &c->watch.user : o == LONG_NUMBER ? &c->watch.number : o == LONG_SOURCE ? &c->watch.source :
-			     o == LONG_CALL_ID ? &c->watch.call_id : o == LONG_FOR ? &c->watch.how_long : NULL;
-
-	if (!where)
-		return false;
-	c->options |= OPT_WATCH;
-	*where = optarg;
-	return true;
-}
-
-static void take_option(struct ctl *c, int o)
-{
-	if (take_watch(c, o))
-		return;
-	switch (o) {
-	case LONG_DB:
-		c->db = optarg;
-		c->db_typed = true;
-		break;
-	case LONG_SOCKET:
-		c->socket = optarg;
-		break;
-	case LONG_SCHEMA:
-		c->schema = optarg;
-		break;
-	case LONG_MODULES:
-		c->modules = optarg;
-		break;
-	case LONG_JSON:
-		c->json = true;
-		break;
-	case LONG_STDIN:
-		c->options |= OPT_STDIN;
-		break;
-	case LONG_GENERATE:
-		c->options |= OPT_GENERATE;
-		break;
-	case LONG_FORCE:
-		c->options |= OPT_FORCE;
-		break;
-	case LONG_DISPLAY:
-		c->options |= OPT_DISPLAY;
-		c->display = optarg;
-		break;
-	default:
-		break;
-	}
-}
-
-/* Options may stand anywhere; -h and -V are words for commands: `siparioctl user --help` is `siparioctl help user`. */
-static enum err take_options(struct ctl *c, int argc, char **argv)
-{
-	static const char *words[3];
-	int                o;
-
-	opterr = 0;
-	while ((o = getopt_long(argc, argv, ":hV", long_options, NULL)) != -1) {
-		if (o == '?' || o == ':')
-			return bad_option(c, argv[optind - 1], o);
-		if (o == 'h' || o == 'V')
-			words[0] = o == 'h' ? "help" : "version";
-		take_option(c, o);
-	}
-	c->argc = argc - optind;
-	c->argv = (const char *const *)argv + optind;
-	if (!words[0])
-		return OK;
-	words[1] = c->argc && !strcmp(words[0], "help") ? c->argv[0] : NULL;
-	c->argc = words[1] ? 2 : 1;
-	c->argv = words;
-	return OK;
-}
 
 /* How many arguments the usage text asks for: at least, at most. */
 static void count_args(const char *args, int *least, int *most)
@@ -222,7 +116,7 @@ static const char *name_of(const struct ctl_command *cmd, struct str group)
 /* The nearest among a group's commands, or (group.p NULL) among the groups. */
 static const char *suggestion(struct str word, struct str group)
 {
-	const char               *names[64];
+	const char               *names[128];
 	const struct ctl_command *cmd;
 	size_t                    n = 0;
 
@@ -272,18 +166,14 @@ static enum err check_use(struct ctl *c, const struct ctl_command *cmd)
 	if (c->argc < least || c->argc > most)
 		return ctl_fail(c, ERR_SYNTAX, "usage: siparioctl %s%s%s%s%s", cmd->group, cmd->name ? " " : "", cmd->name ? cmd->name : "",
 				*cmd->args ? " " : "", cmd->args);
-	if (c->options & ~cmd->options)
-		return ctl_fail(c, ERR_SYNTAX, "%s%s%s does not take %s", cmd->group, cmd->name ? " " : "", cmd->name ? cmd->name : "",
-				c->options & ~cmd->options & OPT_WATCH ? "--user, --number, --source, --call-id or --for" : c->options & ~cmd->options & OPT_DISPLAY ? "--display" : c->options & ~cmd->options & OPT_FORCE ? "--force" :
-				c->options & ~cmd->options & OPT_STDIN ? "--stdin" : "--generate");
-	return OK;
+	return ctl_options_check(c, cmd);
 }
 
 /* Whoever is on this machine sees the command line. */
 static enum err check_url(struct ctl *c)
 {
 	db_url_public(str_of(c->db), c->shown, sizeof(c->shown));
-	if (c->db_typed && strcmp(c->db, c->shown) != 0)
+	if (c->db != c->db_preset && strcmp(c->db, c->shown) != 0)
 		return ctl_fail(c, ERR_SYNTAX, "a password in --db can be seen by everybody on this machine: keep it in the passfile (~/.pgpass, mode 600), "
 				"a service file or PGPASSWORD, or give the URL by SIPARIO_DB");
 	return OK;
@@ -331,14 +221,14 @@ static int print_error(struct ctl *c, enum err err)
 	if (c->json)
 		fprintf(stderr, STR_FMT "\n", STR_ARG(json_done(&o)));
 	else
-		fprintf(stderr, STR_FMT "siparioctl: %s\n", STR_ARG(c->report), c->why);
+		fprintf(stderr, STR_FMT "siparioctl: " STR_FMT "\n", STR_ARG(c->report), STR_ARG(ctl_printable(c->arena, str_of(c->why))));
 	return err == ERR_SYNTAX ? EXIT_USAGE : EXIT_FAILED;
 }
 
 static enum err run(struct ctl *c, int argc, char **argv)
 {
 	const struct ctl_command *cmd = NULL;
-	enum err                  err = take_options(c, argc, argv);
+	enum err                  err = ctl_options_take(c, argc, argv);
 
 	if (err)
 		return err;
@@ -349,8 +239,10 @@ static enum err run(struct ctl *c, int argc, char **argv)
 		err = check_use(c, cmd);
 	if (!err)
 		err = check_url(c);
-	if (!err)
-		err = cmd->run(c);
+	if (err)
+		return err;
+	c->cmd = cmd;
+	err = cmd->run(c);
 	return err ? err : print_answer(c);
 }
 

@@ -123,6 +123,34 @@ enum err ctl_user(struct ctl *c, const char *text, struct str *name, struct str 
 	return name->p ? OK : ERR_NOMEM;
 }
 
+/* --- texts --- */
+
+static bool control(char ch)
+{
+	return (unsigned char)ch < ' ' || ch == 0x7f;
+}
+
+enum err ctl_text(struct ctl *c, const char *what, struct str text)
+{
+	for (size_t at = 0, n; at < text.len; at += n) {
+		n = str_utf8(str_from(text, at));
+		if (!n)
+			return ctl_fail(c, ERR_SYNTAX, "%s: byte %zu is no UTF-8 text", what, at + 1);
+		if (control(text.p[at]))
+			return ctl_fail(c, ERR_SYNTAX, "%s: character %zu is a control character", what, at + 1);
+	}
+	return OK;
+}
+
+enum err ctl_word(struct ctl *c, const char *what, struct str text)
+{
+	if (!text.len || text.len > MOST_USER)
+		return ctl_fail(c, ERR_SYNTAX, "%s: expected 1 to %d bytes, got %zu", what, MOST_USER, text.len);
+	if (str_find(text, ' ') >= 0)
+		return ctl_fail(c, ERR_SYNTAX, "%s: a name has no blanks, since it stands in lists", what);
+	return ctl_text(c, what, text);
+}
+
 enum err ctl_aor(struct ctl *c, const char *text, struct str *aor)
 {
 	bool       scheme = str_istarts(str_of(text), STR("sip:")) || str_istarts(str_of(text), STR("sips:")) || str_istarts(str_of(text), STR("tel:"));

@@ -62,19 +62,22 @@ static struct str number_words(struct arena *a, const char *key, int64_t i)
 	return arena_printf(a, "%lld", (long long)i);
 }
 
-/* A phone chooses some of these texts: nothing in them may steer the terminal (C0, DEL, C1). */
-static struct str printable(struct arena *a, struct str s)
+/* C0, DEL, C1; what is no UTF-8 at all. */
+static bool harmful(struct str at, size_t n)
+{
+	unsigned char ch = (unsigned char)at.p[0];
+
+	return !n || ch < ' ' || ch == 0x7f || (ch == 0xc2 && (unsigned char)at.p[1] < 0xa0);
+}
+
+struct str ctl_printable(struct arena *a, struct str s)
 {
 	struct str copy = arena_dup(a, s);
-	char      *p = (char *)copy.p;
 
-	for (size_t i = 0; p && i < copy.len; i++) {
-		unsigned char ch = (unsigned char)p[i];
-
-		if (ch < ' ' || ch == 0x7f)
-			p[i] = '?';
-		else if (ch == 0xc2 && i + 1 < copy.len && (unsigned char)p[i + 1] < 0xa0)
-			p[i] = p[i + 1] = '?';
+	for (size_t i = 0, n; copy.p && i < copy.len; i += n ? n : 1) {
+		n = str_utf8(str_from(copy, i));
+		if (harmful(str_from(copy, i), n))
+			memset((char *)copy.p + i, '?', n ? n : 1);
 	}
 	return copy;
 }
@@ -93,7 +96,7 @@ static struct str cell(struct arena *a, const char *key, const struct json *v)
 		s = number_words(a, key, json_int(v, 0));
 		break;
 	case JSON_IS_TEXT:
-		s = json_text(v).len ? printable(a, json_text(v)) : STR("-");
+		s = json_text(v).len ? ctl_printable(a, json_text(v)) : STR("-");
 		break;
 	default:
 		s = json_dump(a, v, false);

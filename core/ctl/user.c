@@ -61,9 +61,7 @@ static enum err domain_there(struct ctl *c, struct db *d, const struct user *u)
 
 static enum err user_there(struct ctl *c, struct db *d, const struct user *u)
 {
-	struct db_value v[] = { db_text(u->name), db_text(u->domain) };
-
-	return change(c, d, "SELECT 1 FROM users WHERE name = $1 AND domain = $2", v, 2, u);
+	return ctl_there(c, d, NEED_USER, (struct db_value[]){ db_text(u->name), db_text(u->domain) });
 }
 
 /* Asks only after it is clear that the password will be of use. */
@@ -77,8 +75,9 @@ static enum err with_password(struct ctl *c, struct db *d, const struct user *u,
 	err = ha1_make(u->name, u->domain, *password, &h);
 	if (err)
 		return ctl_fail(c, err, "the digest cannot be computed: %s", err_name(err));
-	return change(c, d, sql, (struct db_value[]){ db_text(u->name), db_text(u->domain), db_text(str_n(h.md5, MD5_HEX)),
-		      db_text(str_n(h.sha256, SHA256_HEX)), db_text(str_of(c->display)) }, 5, u);
+	err = change(c, d, sql, (struct db_value[]){ db_text(u->name), db_text(u->domain), db_text(str_n(h.md5, MD5_HEX)),
+		     db_text(str_n(h.sha256, SHA256_HEX)), db_text(str_of(c->display)) }, 5, u);
+	return err != ERR_STATE ? err : ctl_fail(c, err, STR_FMT "@" STR_FMT " is an alias: `siparioctl alias list` shows whose", STR_ARG(u->name), STR_ARG(u->domain));
 }
 
 static enum err set_password(struct ctl *c, const char *sql, const char *done,
@@ -89,6 +88,8 @@ static enum err set_password(struct ctl *c, const char *sql, const char *done,
 	struct db  *d;
 	enum err    err = ctl_user(c, c->argv[0], &u.name, &u.domain);
 
+	if (!err)
+		err = ctl_text(c, "--display", str_of(c->display));
 	if (err)
 		return err;
 	d = ctl_open(c);
@@ -241,7 +242,7 @@ static enum err take_value(struct ctl *c, const struct field *f, struct str text
 {
 	*v = f->kind == K_TEXT ? db_text(text) : db_null();
 	if (f->kind == K_TEXT)
-		return OK;
+		return ctl_text(c, f->name, text);
 	if (f->kind == K_STATUS) {
 		*v = db_text(text);
 		return str_is(text, "active") || str_is(text, "disabled") ? OK : ctl_fail(c, ERR_SYNTAX, "status: expected active or disabled");
@@ -273,21 +274,27 @@ static const struct field *find_field(struct ctl *c, struct str name)
 	return NULL;
 }
 
-static enum err set_one(struct ctl *c, struct db *d, const struct user *u, const char *assignment)
+enum err ctl_user_assign(struct ctl *c, struct db *d, struct str name, struct str domain, struct str field, struct str value)
 {
-	struct str          value = str_of(assignment), name;
-	struct db_value     v[3] = { db_text(u->name), db_text(u->domain) };
-	const struct field *f;
+	struct user         u = { name, domain };
+	struct db_value     v[3] = { db_text(name), db_text(domain) };
+	const struct field *f = find_field(c, field);
 	enum err            err;
 
-	if (str_find(value, '=') < 0)
-		return ctl_fail(c, ERR_SYNTAX, "\"%.80s\": expected FIELD=VALUE, as forward_busy=sip:bob@example.org", assignment);
-	name = str_take_until(&value, '=');
-	f = find_field(c, name);
 	if (!f)
 		return ERR_SYNTAX;
 	err = take_value(c, f, value, &v[2]);
-	return err ? err : change(c, d, f->sql, v, 3, u);
+	return err ? err : change(c, d, f->sql, v, 3, &u);
+}
+
+static enum err set_one(struct ctl *c, struct db *d, const struct user *u, const char *assignment)
+{
+	struct str value = str_of(assignment), field;
+
+	if (str_find(value, '=') < 0)
+		return ctl_fail(c, ERR_SYNTAX, "\"%.80s\": expected FIELD=VALUE, as forward_busy=sip:bob@example.org", assignment);
+	field = str_take_until(&value, '=');
+	return ctl_user_assign(c, d, u->name, u->domain, field, value);
 }
 
 static enum err user_set(struct ctl *c)
