@@ -169,6 +169,7 @@ static void start_locked(struct trans *t, struct branch *b)
 	if (!t->forked || t->decided)
 		new_round_locked(t);
 	branch_start_locked(t, b);
+	witness_branched(t, b);
 }
 
 /* False: it was answered or cancelled while the branch was being built. */
@@ -418,8 +419,10 @@ static void gave_up_locked(struct trans *t, struct branch *b, struct acts *a, ui
 	if (todo & DO_TIMED_OUT)
 		tell_timeout_locked(b, a, last_timer(b), !over);
 	branch_over_locked(b);
-	if (over && !b->abandoned)
-		failure_locked(t, b, a, &own);
+	if (!over || b->abandoned)
+		return;
+	witness_branch_over(t, b, own.status, true);
+	failure_locked(t, b, a, &own);
 }
 
 /* Whatever comes late is answered as it must be: a 1xx by CANCEL (§9.1), a final answer by ACK, and a 2xx is passed on. */
@@ -448,8 +451,10 @@ static void silent_locked(struct trans *t, struct branch *b, struct acts *a)
 	counter_inc(&tm_count.timeouts);
 	tell_timeout_locked(b, a, "branch_timeout", next);
 	abandon_locked(b);
-	if (!next)
-		failure_locked(t, b, a, &own);
+	if (next)
+		return;
+	witness_branch_over(t, b, own.status, true);
+	failure_locked(t, b, a, &own);
 }
 
 enum { RETRY_AFTER_MOST_S = 300 };	/* who asks for more is asked again */
@@ -493,6 +498,8 @@ static void answered_locked(struct trans *t, struct branch *b, struct acts *a, c
 	}
 	next = an->status == 503 && failover_locked(t, b, a);
 	branch_over_locked(b);
+	if (!next)
+		witness_branch_over(t, b, an->status, false);
 	if (an->status < 300)
 		success_locked(t, b, a, an);
 	else if (!next && !b->abandoned)

@@ -66,6 +66,8 @@ static void cancelled_locked(struct trans *t, struct acts *a, struct str reason)
 	if (server_is_final(t) || t->cancelled)
 		return;
 	t->cancelled = true;
+	if (t->witness)
+		t->witness->tell->cancelled(t->witness);
 	reason_locked(t, reason);
 	cancel_open_locked(t, a, false);
 	if (any_counts(t) && !t->decided)

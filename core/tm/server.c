@@ -66,6 +66,7 @@ static void note_status(struct trans *t, uint16_t status)
 
 static void sent_locked(struct trans *t, struct acts *a, uint16_t status, struct str text, struct str kept)
 {
+	witness_answered(t, a, status, text.p ? text : kept);
 	text_free(&t->last);
 	t->last = kept;
 	note_status(t, status);
@@ -79,10 +80,11 @@ static void sent_locked(struct trans *t, struct acts *a, uint16_t status, struct
 }
 
 /* It is over but the caller does not hear of it. As long as it may ask again, it must not be taken for a new request. */
-static bool end_silently_locked(struct trans *t, uint16_t status, uint32_t now)
+static bool end_silently_locked(struct trans *t, struct acts *a, uint16_t status, uint32_t now)
 {
 	if (!(machine_feed(&t->m, EV_SEND_FINAL, now) & DO_SEND_REPLY))
 		return false;
+	witness_answered(t, a, status, STR_NONE);
 	text_free(&t->last);
 	note_status(t, status);
 	t->trying_at = 0;
@@ -97,7 +99,7 @@ bool server_final_locked(struct trans *t, struct acts *a, uint16_t status, struc
 
 	if (is_silent(t, status)) {
 		text_free(&kept);
-		return end_silently_locked(t, status, now);
+		return end_silently_locked(t, a, status, now);
 	}
 	if (server_untold(t)) {
 		sent_locked(t, a, status, text, kept);

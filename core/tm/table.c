@@ -187,6 +187,7 @@ static void trans_free(struct trans *t)
 	text_free(&t->last);
 	text_free(&t->cancel_reason);
 	shm_free(t->notes);
+	witness_gone(t->witness);
 	shm_free(t);
 }
 

@@ -51,6 +51,24 @@ struct tm_user {
 	void (*timeout)(struct ctx *c, const struct tm_timeout *what);
 };
 
+/* Who keeps account of what becomes of a transaction: the beginning of an object of the user's in shared memory, which the transaction owns. All but
+ * `gone` are called under the transaction's lock: they may take locks of a rank above RANK_TRANS and post letters. */
+struct tm_witness {
+	const struct tm_testimony *tell;	/* lies at the same address in every process */
+};
+struct tm_testimony {
+	/* A branch was sent to that Request-URI; not once more for its further addresses. */
+	void (*branched)(struct tm_witness *w, unsigned branch, struct str uri);
+	/* Its final answer; `own`: what we say in the place of one that did not come (408, 503). */
+	void (*branch_over)(struct tm_witness *w, unsigned branch, uint16_t status, bool own);
+	void (*cancelled)(struct tm_witness *w);
+	/* The first final answer upstream (of a non-INVITE also the 408 that nobody is told). `answer`: the branch's, of a 2xx; NULL: ours, or one that was
+	 * held. `text`: all of it; empty: ours, with the standard phrase. */
+	void (*answered)(struct tm_witness *w, uint16_t status, struct msg *answer, struct str text);
+	/* The transaction is freed, or has another witness. No lock held. */
+	void (*gone)(struct tm_witness *w);
+};
+
 /* Supervisor, before the fork; buckets: a power of two (0: default). The timer and mailbox floors are booted before. */
 MUST_CHECK enum err tm_boot(unsigned buckets);
 void tm_set_user(const struct tm_user *u);
@@ -88,6 +106,10 @@ struct trans *tm_ref(struct trans *t);
  * sent already. */
 MUST_CHECK enum err tm_reply(struct trans *t, struct ctx *c, struct msg *m, const struct reply *r);
 bool tm_is_cancelled(struct trans *t);
+/* From now on that one; NULL: nobody. What was before is not told anew. */
+void tm_set_witness(struct trans *t, struct tm_witness *w);
+/* Call fn with the witness there is, under the lock. False: there is none. */
+bool tm_ask_witness(struct trans *t, void (*fn)(struct tm_witness *w, void *arg), void *arg);
 bool tm_is_final(struct trans *t);	/* a final answer has been sent upstream */
 struct str tm_request(struct trans *t);	/* the kept bytes; live as long as the reference */
 

@@ -117,6 +117,7 @@ struct trans {
 	struct str    last;		/* the answer to send again; none with a status_up: written anew from `request`. Own object */
 	struct str    cancel_reason;	/* Reason of the CANCELs (RFC 3326). Own object */
 	struct tm_notes *notes;		/* the user's; NULL: none. Own object */
+	struct tm_witness *witness;	/* NULL: nobody keeps account. Own object */
 	uint32_t      mark;		/* the user's, for the next branches */
 	uint32_t      trying_at;	/* 100 goes out by itself */
 	uint16_t      status_up;	/* of the last answer sent upstream; 0: none */
@@ -285,6 +286,13 @@ void best_set_locked(struct trans *t, uint16_t status);
 void best_clear_locked(struct trans *t);
 /* Send it upstream: the final answer. */
 void best_send_locked(struct trans *t, struct acts *a);
+
+/* --- witness.c: what is told to who keeps account; nothing where nobody does --- */
+void witness_branched(struct trans *t, const struct branch *b);
+void witness_branch_over(struct trans *t, const struct branch *b, uint16_t status, bool own);
+/* Before the answer is noted (status_up). */
+void witness_answered(struct trans *t, const struct acts *a, uint16_t status, struct str text);
+void witness_gone(struct tm_witness *w);
 
 /* --- cancel.c --- */
 void cancel_branch_locked(struct trans *t, struct branch *b, struct acts *a);
