@@ -17,6 +17,7 @@ struct counter count_extensions = { .name = "proxy.extensions", .help = "request
 
 static struct {
 	struct proxy_user user;
+	const struct proxy_clerk *clerk;
 	struct hash_key   key;
 	struct counter    bad[BAD_COUNT];
 	char              bad_names[BAD_COUNT][40];
@@ -54,6 +55,7 @@ enum err proxy_boot(const struct proxy_user *u)
 	static const struct tm_user tm_user = { .outcome = proxy_outcome, .passing = proxy_passing, .timeout = proxy_timeout };
 
 	boot.user = *u;
+	boot.clerk = NULL;
 	random_bytes(&boot.key, sizeof(boot.key));
 	seal_boot();
 	counters_once();
@@ -64,6 +66,16 @@ enum err proxy_boot(const struct proxy_user *u)
 const struct proxy_user *proxy_user(void)
 {
 	return &boot.user;
+}
+
+void proxy_set_clerk(const struct proxy_clerk *c)
+{
+	boot.clerk = c;
+}
+
+const struct proxy_clerk *proxy_clerk(void)
+{
+	return boot.clerk;
 }
 
 const struct hash_key *proxy_key(void)

@@ -12,6 +12,7 @@ void request_pool_free(void);
 
 /* --- boot.c --- */
 const struct proxy_user *proxy_user(void);
+const struct proxy_clerk *proxy_clerk(void);	/* NULL: there is none */
 /* Secret of this life of the server: tags and stateless branches. The same in all workers. */
 const struct hash_key *proxy_key(void);
 

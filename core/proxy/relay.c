@@ -458,5 +458,7 @@ void request_relay(struct request *r, const struct relay_opts *opts, relay_done 
 	if (opts->mark != r->mark)
 		tm_set_mark(r->t, opts->mark);
 	r->mark = opts->mark;
+	if (proxy_clerk())
+		proxy_clerk()->relayed(r);
 	fork_group(y);
 }

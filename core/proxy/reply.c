@@ -35,6 +35,13 @@ void reply_stateless(struct request *r, const struct reply *what)
 	net_commit(&to, buf_ok(&out) ? out.len : 0);
 }
 
+static void answer_stateless(struct request *r, const struct reply *what)
+{
+	reply_stateless(r, what);
+	if (proxy_clerk())
+		proxy_clerk()->answered(r, what->status, what->reason.len ? what->reason : reason_phrase(what->status));
+}
+
 enum err request_reply_full(struct request *r, const struct reply *what)
 {
 	enum err err = OK;
@@ -50,7 +57,7 @@ enum err request_reply_full(struct request *r, const struct reply *what)
 	if (r->t)
 		err = tm_reply(r->t, &r->c, &r->msg, what);
 	else
-		reply_stateless(r, what);
+		answer_stateless(r, what);
 	if (err == ERR_STATE)
 		log_warn(&r->c, "answer refused: a final one has been sent already status=%u", what->status);
 	else if (!err && what->status >= 200)

@@ -65,6 +65,14 @@ void request_pool_free(void)
 	pool.spares = 0;
 }
 
+static void tell_clerk(struct request *r)
+{
+	struct tm_witness *w = proxy_clerk()->begun(r);
+
+	if (w)
+		tm_set_witness(r->t, w);
+}
+
 enum err request_stateful(struct request *r)
 {
 	enum err err;
@@ -76,6 +84,8 @@ enum err request_stateful(struct request *r)
 		reply_stateless(r, &(struct reply){ .status = 503, .headers = STR("Retry-After: 10\r\n") });
 	if (err)
 		r->end = REQ_DROPPED;	/* absorbed, or answered just now */
+	else if (proxy_clerk())
+		tell_clerk(r);
 	return err;
 }
 

@@ -38,6 +38,7 @@ struct request {
 	bool           in_dialog;	/* To tag: routed by its Route set */
 	bool           from_us_route;	/* our own Route value was removed (loose routing) */
 	bool           sealed;		/* and it proved to be of this dialog (seal.c) */
+	bool           unrecorded;	/* the script wants no record of this call */
 	bool           prepared;	/* Max-Forwards is counted down: once, however often it is relayed */
 	bool           spiral;		/* it has been here before, with something else in it (RFC 5393 §4) */
 	uint32_t       mark;		/* of the branches of the last relay */
@@ -68,6 +69,17 @@ struct proxy_user {
 	bool (*is_local)(struct str host);
 };
 MUST_CHECK enum err proxy_boot(const struct proxy_user *u);
+
+/* Who writes records of calls: a module, which says so at its start. Nobody after proxy_boot(). */
+struct proxy_clerk {
+	/* A transaction was made for that request: who keeps account of it (tm.h), NULL: nobody. */
+	struct tm_witness *(*begun)(struct request *r);
+	/* It is about to be relayed; r->t has a witness, or none. */
+	void (*relayed)(struct request *r);
+	/* It was answered for good without a transaction. */
+	void (*answered)(struct request *r, uint16_t status, struct str reason);
+};
+void proxy_set_clerk(const struct proxy_clerk *c);
 
 /* A Route of ours within a dialog counts only with the seal that we gave our Record-Route. */
 struct seal_settings {
