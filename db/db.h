@@ -106,6 +106,7 @@ void db_write_submit(struct db_write *w);
 /* --- the writer process --- */
 /* Supervisor, after shm_create() and before the fork (also when shared memory was rebuilt): the desk where letters wait is made here. */
 void db_set_writer_slot(unsigned slot);
+unsigned db_writer_slot(void);
 /* Serve letters until loop_stop(): takes all that wait, one transaction, commit, answers. While the store is away letters wait, with
  * backoff, and are answered ERR_IO after a bound of time; logged once. */
 MUST_CHECK enum err db_writer_start(struct loop *l);

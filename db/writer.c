@@ -244,6 +244,11 @@ void db_set_writer_slot(unsigned slot)
 		list_init(&w.desk->waiting);
 }
 
+unsigned db_writer_slot(void)
+{
+	return w.slot;
+}
+
 enum err db_writer_start(struct loop *l)
 {
 	if (!w.desk)

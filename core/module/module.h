@@ -6,7 +6,7 @@
 #include "proxy/request.h"
 #include "shm/counter.h"
 
-enum { MODULE_ABI = 3 };	/* changes with any struct of this header */
+enum { MODULE_ABI = 4 };	/* changes with any struct of this header */
 
 /* --- parameters: module NAME { name = value; } --- */
 enum param_type {
@@ -131,6 +131,8 @@ struct module {
 	enum err (*start)(char *why);		/* supervisor, shared memory exists, before the fork */
 	enum err (*worker_start)(struct loop *l, char *why);
 	void (*stop)(void);			/* worker, gentle stop */
+	enum err (*writer_start)(struct loop *l, char *why);	/* the writer process, which alone may wait for disks; there is none without a database */
+	void (*writer_stop)(void);		/* the same, gentle stop: the workers have ended, the database is still there */
 };
 
 /* --- registry (boot) --- */
@@ -165,6 +167,8 @@ MUST_CHECK enum err modules_configure(char *why, size_t cap);	/* parameters are 
 MUST_CHECK enum err modules_start(char *why, size_t cap);
 MUST_CHECK enum err modules_worker_start(struct loop *l, char *why, size_t cap);
 void modules_stop(void);
+MUST_CHECK enum err modules_writer_start(struct loop *l, char *why, size_t cap);
+void modules_writer_stop(void);
 
 /* --- events --- */
 /* Something has happened: `v` has a value for each field (numbers, texts, addresses, null), which are copied. In any process, also under locks of a rank

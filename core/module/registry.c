@@ -335,6 +335,26 @@ enum err modules_worker_start(struct loop *l, char *why, size_t cap)
 	return OK;
 }
 
+enum err modules_writer_start(struct loop *l, char *why, size_t cap)
+{
+	for (size_t i = 0; i < reg.count; i++) {
+		const struct module *m = reg.loaded[i];
+		char                 reason[256] = "";
+		enum err             err = m->writer_start ? m->writer_start(l, reason) : OK;
+
+		if (err)
+			return hook_failed(err, m, reason, why, cap);
+	}
+	return OK;
+}
+
+void modules_writer_stop(void)
+{
+	for (size_t i = reg.count; i--;)
+		if (reg.loaded[i]->writer_stop)
+			reg.loaded[i]->writer_stop();
+}
+
 /* Last started, first stopped: a module may still call the services it needs. */
 void modules_stop(void)
 {

@@ -153,7 +153,10 @@ int writer_run(void)
 		return failed("writer", strerror(errno));
 	if (adopt_start(l, why, sizeof(why)))
 		return failed("the program", why);
+	if (modules_writer_start(l, why, sizeof(why)))
+		return failed("modules", why);
 	loop_run(l);
+	modules_writer_stop();
 	db_writer_stop();
 	adopt_stop();
 	loop_free(l);
