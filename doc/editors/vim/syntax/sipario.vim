@@ -14,15 +14,15 @@ syn keyword siparioTest contained password path permissions q reason reply reque
 syn keyword siparioTest contained username voicemail wait with within
 syn keyword siparioConstant false null true on off
 syn keyword siparioSetting advertise algorithms alias avoid_for branch_timeout buckets check_from check_to control database default_expires
-syn keyword siparioSetting dialog_seal dns_servers dns_timeout dns_tries domain domains_refresh durable group listen log_level log_rate
-syn keyword siparioSetting max_contacts max_expires max_recursions max_steps max_waiting md5_only memory_limit min_expires nonce_expire
-syn keyword siparioSetting path_unasked proxy_protocol_from recurse refresh replay_window require_qop ring ring_time secret service_route
-syn keyword siparioSetting stop_timeout t1 t2 t4 tcp_connect_timeout tcp_idle tcp_max_connections tcp_max_message tcp_max_per_source
-syn keyword siparioSetting tcp_message_timeout tcp_write_queue timer_c trail user workers
+syn keyword siparioSetting dialog_seal dns_servers dns_timeout dns_tries domain domains_refresh durable group listen log_level log_rate max_calls
+syn keyword siparioSetting max_contacts max_duration max_expires max_recursions max_steps max_waiting md5_only memory_limit min_expires
+syn keyword siparioSetting nonce_expire path_unasked proxy_protocol_from queue_limit recurse refresh refused replay_window require_qop ring
+syn keyword siparioSetting ring_time secret service_route spool spool_limit stop_timeout sync_interval t1 t2 t4 tcp_connect_timeout tcp_idle
+syn keyword siparioSetting tcp_max_connections tcp_max_message tcp_max_per_source tcp_message_timeout tcp_write_queue timer_c trail user workers
 syn keyword siparioType bool int string duration size ip cidr uri regex list record any
 
 syn region siparioTestBlock transparent start=+^test\>+ end=+^}+ contains=TOP,siparioTest
-syn match siparioFunction "\<\%(abs\|add_branch\|add_path\|append_hf\|authenticate\|base64_decode\|base64_encode\|call_class\|count\|counter\|date\|forward\|has_body\|has_totag\|hash\|hex_decode\|hex_encode\|hmac\|insert_hf\|is_local\|is_method\|is_present_hf\|json_read\|json_write\|log\|lookup\|max\|md5\|min\|nat_uac_test\|now\|profile\|random\|record\|record_route\|redirect\|relay\|remove_hf\|save\|send_reply\|sha1\|sha256\|sha512\|sleep\|subst\|time_in\|trusted_peer\|type\|uri\|url_decode\|url_encode\|weekday\|xlog\)\ze\s*("
+syn match siparioFunction "\<\%(abs\|add_branch\|add_path\|append_hf\|authenticate\|base64_decode\|base64_encode\|call_class\|cdr_off\|count\|counter\|date\|forward\|has_body\|has_totag\|hash\|hex_decode\|hex_encode\|hmac\|insert_hf\|is_local\|is_method\|is_present_hf\|json_read\|json_write\|log\|lookup\|max\|md5\|min\|nat_uac_test\|now\|profile\|random\|record\|record_route\|redirect\|relay\|remove_hf\|save\|send_reply\|sha1\|sha256\|sha512\|sleep\|subst\|time_in\|trusted_peer\|type\|uri\|url_decode\|url_encode\|weekday\|xlog\)\ze\s*("
 syn match siparioMethod "\.\zs\h\w*\ze\s*("
 syn match siparioVariable "\$\%(Ri\|Rp\|au\|avp\|body\|ci\|cs\|ct\|du\|event\|fU\|fd\|ft\|fu\|hdr\|proto\|rU\|rd\|rm\|rp\|rr\|rs\|ru\|sdp\|sht\|si\|sp\|tU\|td\|tt\|tu\|ua\)\>" contained containedin=siparioString
 syn match siparioVariable "\$\%(Ri\|Rp\|au\|avp\|body\|ci\|cs\|ct\|du\|event\|fU\|fd\|ft\|fu\|hdr\|proto\|rU\|rd\|rm\|rp\|rr\|rs\|ru\|sdp\|sht\|si\|sp\|tU\|td\|tt\|tu\|ua\)\>"

@@ -1,0 +1,437 @@
+/* From the workers' hands to the disk, and from there into the database. What waits to be written lies in shared memory, in a list of the process in
+ * the writer's slot, so that a writer that dies leaves it to the next one; lines that it had written already are then written once more, and their rows
+ * are there. */
+#include "modules/cdr/cdr.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum {
+	GROUP_BYTES = 256 * 1024,	/* written at a time */
+	BATCH_BYTES = 64 * 1024,	/* on the way to the database at a time */
+	RETRY_MS = 1000, STOP_MS = 5000,
+};
+
+/* A letter. Shared slab. */
+struct entry {
+	struct mail mail;
+	uint32_t    len;
+	char        line[];
+};
+struct shared {
+	struct list waiting;	/* of entry.mail.link; changed by the process in the writer's slot, in critical sections */
+	uint64_t    bytes;	/* of all entries; atomic */
+};
+
+static struct {
+	shm_owner      tag;
+	struct shared *shared;
+	/* the writer's own */
+	struct loop   *loop;		/* NULL: there is none in this process */
+	struct spool   spool;
+	bool           open, stopping;
+	uint64_t       synced_ms;	/* when */
+	struct timer   again, disk, store;	/* the next group; after a failure of the disk, and of the database */
+	bool           disk_rests, store_rests;
+	bool           disk_said, store_said;	/* logged so */
+	int64_t        lost_said;
+	unsigned       out;		/* letters on their way to the database */
+	bool           failed;		/* one of them came back */
+	size_t         batch;		/* bytes of the spool that they are */
+	char           group[GROUP_BYTES], lines[BATCH_BYTES];
+} desk;
+
+shm_owner cdr_owner(void)
+{
+	return desk.tag;
+}
+
+/* --- handing over --- */
+
+static void release(struct entry *e)
+{
+	critical_enter();
+	list_remove(&e->mail.link);
+	__atomic_sub_fetch(&desk.shared->bytes, sizeof(*e) + e->len, __ATOMIC_RELAXED);
+	critical_leave();
+	counter_add(&cdr_queued, -1);
+	shm_free(e);
+}
+
+/* In the writer's process. A simulation has no disk: there it is enough to have been told. */
+static void take(struct mail *m)
+{
+	critical_enter();
+	list_append(&desk.shared->waiting, &m->link);
+	critical_leave();
+	if (!desk.loop)
+		release(CONTAINER(m, struct entry, mail));
+}
+
+static void hand_over(const struct buf *line)
+{
+	uint64_t      size = sizeof(struct entry) + line->len;
+	bool          room = __atomic_load_n(&desk.shared->bytes, __ATOMIC_RELAXED) + size <= cdr_cfg.queue_limit;
+	struct entry *e = room && buf_ok(line) ? shm_alloc(desk.tag, size) : NULL;
+
+	if (!e) {
+		counter_inc(&cdr_lost);
+		return;
+	}
+	mail_init(&e->mail, take);
+	e->len = (uint32_t)line->len;
+	memcpy(e->line, line->p, line->len);
+	counter_inc(&cdr_queued);
+	critical_enter();
+	__atomic_add_fetch(&desk.shared->bytes, size, __ATOMIC_RELAXED);
+	mail_post(db_writer_slot(), &e->mail);
+	critical_leave();
+}
+
+void desk_record(const struct cdr_record *r)
+{
+	char       room[CDR_LINE_BYTES];
+	struct buf line = buf_on(room, sizeof(room));
+
+	cdr_record_write(r, &line);
+	hand_over(&line);
+}
+
+void desk_end(const struct cdr_end *e)
+{
+	char       room[256];
+	struct buf line = buf_on(room, sizeof(room));
+
+	cdr_end_write(e, &line);
+	hand_over(&line);
+}
+
+enum err desk_boot(void)
+{
+	desk.tag = shm_owner_new("cdr");
+	desk.shared = shm_zalloc(desk.tag, sizeof(*desk.shared));
+	if (!desk.shared)
+		return ERR_NOMEM;
+	list_init(&desk.shared->waiting);
+	return OK;
+}
+
+/* --- onto the disk --- */
+
+static void rest_disk(const char *why)
+{
+	if (!desk.disk_said)
+		log_error(NULL, "call records cannot be written to the spool: %s; they wait in memory up to queue_limit", why);
+	desk.disk_said = desk.disk_rests = true;
+	wheel_arm(loop_wheel(desk.loop), &desk.disk, clock_ms() + RETRY_MS);
+}
+
+static bool opened(void)
+{
+	char why[400];
+
+	if (desk.open || desk.disk_rests)
+		return desk.open;
+	if (spool_open(&desk.spool, cdr_cfg.spool, why, sizeof(why))) {
+		rest_disk(why);
+		return false;
+	}
+	desk.open = true;
+	return true;
+}
+
+/* Copies of the first that wait, as many as fit; *n of them. */
+static struct str gather(size_t *n)
+{
+	struct buf b = buf_on(desk.group, sizeof(desk.group));
+
+	*n = 0;
+	LIST_EACH(struct entry, e, &desk.shared->waiting, mail.link) {
+		if (e->len > b.cap - b.len)
+			break;
+		buf_add(&b, str_n(e->line, e->len));
+		++*n;
+	}
+	return buf_str(&b);
+}
+
+static void not_written(enum err err)
+{
+	char why[400];
+
+	if (err == ERR_LIMIT)
+		snprintf(why, sizeof(why), "%s has reached spool_limit, since the database is away", desk.spool.folder);
+	else
+		snprintf(why, sizeof(why), "%s: %s", desk.spool.folder, strerror(errno));
+	rest_disk(why);
+}
+
+/* False: the disk does not take them. */
+static bool write_group(void)
+{
+	size_t   n;
+	enum err err = spool_append(&desk.spool, gather(&n));
+
+	if (err) {
+		not_written(err);
+		return false;
+	}
+	counter_add(&cdr_spooled, (int64_t)n);
+	while (n--)
+		release(LIST_FIRST(&desk.shared->waiting, struct entry, mail.link));
+	return true;
+}
+
+static void to_disk(void)
+{
+	uint64_t due = desk.synced_ms + cdr_cfg.sync_ms;
+
+	if (desk.disk_rests || !desk.open || list_empty(&desk.shared->waiting))
+		return;
+	if (due > clock_ms() && !desk.stopping) {
+		wheel_arm(loop_wheel(desk.loop), &desk.again, due);
+		return;
+	}
+	while (!list_empty(&desk.shared->waiting))
+		if (!write_group())
+			return;
+	desk.synced_ms = clock_ms();
+	if (desk.disk_said)
+		log_info(NULL, "call records are written to the spool again");
+	desk.disk_said = false;
+}
+
+/* --- into the database --- */
+
+static struct db_stmt put = {
+	"INSERT INTO calls (id, call_id, from_tag, to_tag, caller, callee, target, source, start_ms, answer_ms, end_ms, ended_by, code, reason, route) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING", 15, 0
+};
+static struct db_stmt finish = {
+	"UPDATE calls SET end_ms = CASE WHEN answer_ms > $2 THEN answer_ms ELSE $2 END, ended_by = $3 WHERE id = $1 AND end_ms IS NULL", 3, 0
+};
+
+static struct db_value time_or_null(int64_t ms)
+{
+	return ms ? db_int(ms) : db_null();
+}
+
+static struct db_value party_or_null(enum cdr_party p)
+{
+	return p == CDR_NOBODY ? db_null() : db_text(str_of(cdr_party_name(p)));
+}
+
+static struct db_write *letter_of(const struct cdr_line *l)
+{
+	const struct cdr_record *r = &l->r;
+
+	if (l->kind == CDR_IS_END)
+		return db_write_new(&finish, (const struct db_value[]){ db_text(l->id), db_int(r->end_ms), party_or_null(r->ended_by) }, finish.params);
+	return db_write_new(&put, (const struct db_value[]){
+		db_text(l->id), db_text(r->call_id), db_text(r->from_tag), db_text(r->to_tag), db_text(r->caller), db_text(r->callee), db_text(r->target),
+		db_text(r->source), db_int(r->start_ms), time_or_null(r->answer_ms), time_or_null(r->end_ms), party_or_null(r->ended_by),
+		db_int(r->code), db_text(r->reason), db_text(r->route),
+	}, put.params);
+}
+
+/* What the database will never take is kept for a person to look at. */
+static void reject(struct str line)
+{
+	char path[300];
+	int  fd;
+
+	snprintf(path, sizeof(path), "%s/rejected", desk.spool.folder);
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	counter_inc(&cdr_rejected);
+	log_error(NULL, "a call record was refused by the database; it is kept in %s", path);
+	if (fd < 0)
+		return;
+	if (write(fd, line.p, line.len) != (ssize_t)line.len || write(fd, "\n", 1) != 1)
+		log_error(NULL, "nor could it be kept there: %s", strerror(errno));
+	close(fd);
+}
+
+static void rest_store(void)
+{
+	if (!desk.store_said)
+		log_warn(NULL, "call records wait in the spool %s: the database is away", desk.spool.folder);
+	desk.store_said = desk.store_rests = true;
+	wheel_arm(loop_wheel(desk.loop), &desk.store, clock_ms() + RETRY_MS);
+}
+
+static void batch_over(void)
+{
+	if (desk.failed) {
+		rest_store();
+		return;
+	}
+	spool_done(&desk.spool, desk.batch);
+	if (desk.store_said)
+		log_info(NULL, "call records are written to the database again");
+	desk.store_said = false;
+}
+
+static void written(struct db_write *w)
+{
+	struct str rest = str_from(str_n(desk.lines, desk.batch), (size_t)((char *)w->owner - desk.lines));
+
+	if (w->result == ERR_IO || w->result == ERR_NOMEM)
+		desk.failed = true;
+	else if (w->result)
+		reject(str_take_until(&rest, '\n'));
+	else
+		counter_inc(&cdr_written);
+	db_write_free(w);
+	if (--desk.out == 0)
+		batch_over();
+}
+
+static void send_line(struct str line)
+{
+	struct cdr_line  l;
+	struct db_write *w;
+
+	if (cdr_line_read(line, &l)) {
+		counter_inc(&cdr_damaged);
+		reject(line);
+		return;
+	}
+	w = letter_of(&l);
+	if (!w) {
+		desk.failed = true;
+		return;
+	}
+	w->owner = (void *)(uintptr_t)line.p;
+	w->done = written;
+	desk.out++;
+	db_write_submit(w);
+}
+
+static void to_store(void)
+{
+	struct str rest;
+
+	if (desk.store_rests || desk.out || !desk.open)
+		return;
+	if (spool_read(&desk.spool, desk.lines, sizeof(desk.lines), &rest)) {
+		log_error(NULL, "the spool %s cannot be read: %s", desk.spool.folder, strerror(errno));
+		rest_store();
+		return;
+	}
+	desk.batch = rest.len;
+	desk.failed = false;
+	while (rest.len)
+		send_line(str_take_until(&rest, '\n'));
+	if (desk.batch && !desk.out)
+		batch_over();
+}
+
+/* --- the writer process --- */
+
+static void say_lost(void)
+{
+	int64_t lost = counter_read(&cdr_lost);
+
+	if (lost > desk.lost_said)
+		log_error(NULL, "call records are lost for want of memory: raise queue_limit or memory_limit lost=%lld", (long long)lost);
+	desk.lost_said = lost;
+}
+
+static void turn(void *unused)
+{
+	(void)unused;
+	if (!desk.loop)
+		return;
+	if (opened()) {
+		to_disk();
+		to_store();
+		counter_add(&cdr_spool_bytes, (int64_t)desk.spool.bytes - counter_read(&cdr_spool_bytes));
+	}
+	say_lost();
+}
+
+static void on_again(struct timer *t)
+{
+	(void)t;	/* the end of the turn does it */
+}
+
+static void on_disk(struct timer *t)
+{
+	(void)t;
+	desk.disk_rests = false;
+}
+
+static void on_store(struct timer *t)
+{
+	(void)t;
+	desk.store_rests = false;
+}
+
+void desk_statements(void)
+{
+	db_stmt_register(&put);
+	db_stmt_register(&finish);
+}
+
+enum err desk_start(struct loop *l, char *why)
+{
+	(void)why;
+	if (desk.open)
+		spool_close(&desk.spool);	/* a test plays several processes */
+	desk.loop = l;
+	desk.open = desk.stopping = desk.disk_rests = desk.store_rests = false;
+	desk.out = 0;
+	desk.synced_ms = 0;
+	desk.lost_said = counter_read(&cdr_lost);
+	timer_init(&desk.again, on_again);
+	timer_init(&desk.disk, on_disk);
+	timer_init(&desk.store, on_store);
+	loop_at_turn_end(l, turn, NULL);
+	return OK;
+}
+
+/* Their supervisor sees to it that they end first; where it was killed, all end at the same time. */
+static bool workers_alive(void)
+{
+	for (unsigned i = 0; i < proc_count(); i++) {
+		const struct proc *p = proc_get(i);
+
+		if (str_starts(str_of(p->role), STR("worker")) && p->pid && p->pid != getpid() && !kill(p->pid, 0))
+			return true;
+	}
+	return false;
+}
+
+static bool is_busy(void)
+{
+	return (desk.out || (desk.open && desk.spool.bytes)) && !desk.store_rests && !desk.disk_rests;
+}
+
+/* What has come is put on the disk; and into the database, where that is quick. The rest is there at the next start. */
+void desk_stop(void)
+{
+	uint64_t until = clock_ms() + STOP_MS;
+
+	if (!desk.loop)
+		return;
+	desk.stopping = true;
+	do {
+		loop_turn(desk.loop, 10);
+	} while ((workers_alive() || is_busy()) && clock_ms() < until);
+	while (mailbox_read())
+		;
+	to_disk();
+	wheel_disarm(&desk.again);
+	wheel_disarm(&desk.disk);
+	wheel_disarm(&desk.store);
+	if (desk.open)
+		spool_close(&desk.spool);
+	desk.open = false;
+	desk.disk_rests = true;
+}
