@@ -4,7 +4,8 @@
 #include "db/db.h"
 
 enum ctl_exit { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-enum ctl_option_bit { OPT_STDIN = 1 << 0, OPT_GENERATE = 1 << 1, OPT_FORCE = 1 << 2, OPT_DISPLAY = 1 << 3, OPT_WATCH = 1 << 4, OPT_JSON = 1 << 5 };
+enum ctl_option_bit { OPT_STDIN = 1 << 0, OPT_GENERATE = 1 << 1, OPT_FORCE = 1 << 2, OPT_DISPLAY = 1 << 3, OPT_WATCH = 1 << 4, OPT_JSON = 1 << 5,
+		      OPT_DRY = 1 << 6, OPT_UPDATE = 1 << 7, OPT_RESUME = 1 << 8, OPT_DIGESTS = 1 << 9 };
 
 /* Which calls a trace is for; empty: any. */
 struct ctl_watch {
@@ -29,6 +30,7 @@ struct ctl {
 	struct json_out out;		/* the answer */
 	struct str      said;		/* a sentence for people instead of the answer; empty: show the answer */
 	const char     *columns;	/* "a,b,c": for people only these; NULL: all */
+	bool            silent;		/* the answer went out already */
 	bool            upright;	/* for people: each row as lines of name and value */
 	char        why[4096];		/* what went wrong */
 	struct str  report;		/* text for people in front of that, or of a good answer: on standard error as it is */
@@ -51,7 +53,7 @@ struct ctl_option {
 };
 /* Tables ending with a NULL group. */
 extern const struct ctl_command ctl_user_commands[], ctl_domain_commands[], ctl_location_commands[], ctl_server_commands[], ctl_database_commands[], ctl_table_commands[], ctl_trail_commands[], ctl_help_commands[],
-	ctl_address_commands[], ctl_right_commands[], ctl_peer_commands[];
+	ctl_address_commands[], ctl_right_commands[], ctl_peer_commands[], ctl_import_commands[];
 /* In the order of `help`; NULL past the end. */
 const struct ctl_command *ctl_command_at(size_t i);
 
@@ -90,6 +92,8 @@ MUST_CHECK enum err ctl_pass_on(struct ctl *c, const char *method, struct str pa
 MUST_CHECK enum err ctl_domain(struct ctl *c, const char *text, struct str *domain);
 /* "alice@example.org"; "sip:" in front is fine. */
 MUST_CHECK enum err ctl_user(struct ctl *c, const char *text, struct str *name, struct str *domain);
+/* The same of a slice, into that arena. */
+MUST_CHECK enum err ctl_user_take(struct ctl *c, struct arena *a, struct str text, struct str *name, struct str *domain);
 /* The same as an address-of-record, the key of a contact. */
 MUST_CHECK enum err ctl_aor(struct ctl *c, const char *text, struct str *aor);
 /* The one of `names` nearest to `word`; NULL: none is near. */
@@ -126,6 +130,14 @@ MUST_CHECK enum err ctl_there(struct ctl *c, struct db *d, enum ctl_need what, c
 /* --- a user's fields (user.c) --- */
 /* Also judges the value. */
 MUST_CHECK enum err ctl_user_assign(struct ctl *c, struct db *d, struct str name, struct str domain, struct str field, struct str value);
+
+/* They are numbered; the name is the column's, too. NULL past the end. */
+const char *ctl_user_field(size_t i);
+const char *ctl_user_preset(size_t i);		/* of a user for whom nothing is said, as ctl_user_judge() reads it */
+bool ctl_user_is_switch(size_t i);		/* a number for the database, on or off for people */
+MUST_CHECK enum err ctl_user_judge(struct ctl *c, size_t i, struct str text, struct db_value *v);
+/* What stands around a text in SQL that shall become its value. */
+void ctl_user_cast(size_t i, const char **before, const char **after);
 
 /* --- passwords (password.c) --- */
 /* By --generate, --stdin or a prompt. Arena memory; the caller wipes it. */

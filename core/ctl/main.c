@@ -12,7 +12,7 @@
 enum { MOST_MEMORY = 256 << 20 };
 
 static const struct ctl_command *const groups[] = {
-	ctl_user_commands, ctl_domain_commands, ctl_address_commands, ctl_right_commands, ctl_peer_commands, ctl_location_commands, ctl_table_commands, ctl_trail_commands, ctl_server_commands, ctl_database_commands, ctl_help_commands,
+	ctl_user_commands, ctl_domain_commands, ctl_address_commands, ctl_right_commands, ctl_peer_commands, ctl_import_commands, ctl_location_commands, ctl_table_commands, ctl_trail_commands, ctl_server_commands, ctl_database_commands, ctl_help_commands,
 };
 
 const struct ctl_command *ctl_command_at(size_t i)
@@ -190,6 +190,8 @@ static enum err print_answer(struct ctl *c)
 		return ctl_fail(c, ERR_NOMEM, "out of memory");
 	if (!c->json)
 		fprintf(stderr, STR_FMT, STR_ARG(c->report));
+	if (c->silent)
+		return OK;
 	if (!c->json && c->said.len) {
 		printf(STR_FMT "\n", STR_ARG(c->said));
 		return OK;

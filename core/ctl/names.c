@@ -69,7 +69,7 @@ static struct str lowered(struct arena *a, struct str s)
 	return copy;
 }
 
-static enum err domain_take(struct ctl *c, struct str d, struct str *domain)
+static enum err domain_take(struct ctl *c, struct arena *a, struct str d, struct str *domain)
 {
 	const char *fault;
 
@@ -78,13 +78,13 @@ static enum err domain_take(struct ctl *c, struct str d, struct str *domain)
 	fault = host_is_ipv4(d) || host_is_ipv6(d) ? NULL : domain_fault(d);
 	if (fault)
 		return ctl_fail(c, ERR_SYNTAX, "\"" STR_FMT "\" is no domain: %s", STR_ARG(str_to(d, 80)), fault);
-	*domain = lowered(c->arena, d);
+	*domain = lowered(a, d);
 	return domain->p ? OK : ERR_NOMEM;
 }
 
 enum err ctl_domain(struct ctl *c, const char *text, struct str *domain)
 {
-	return domain_take(c, str_of(text), domain);
+	return domain_take(c, c->arena, str_of(text), domain);
 }
 
 /* --- users --- */
@@ -108,19 +108,24 @@ static enum err user_name_check(struct ctl *c, struct str name)
 	return OK;
 }
 
-enum err ctl_user(struct ctl *c, const char *text, struct str *name, struct str *domain)
+enum err ctl_user_take(struct ctl *c, struct arena *a, struct str text, struct str *name, struct str *domain)
 {
-	struct str rest = str_of(text), user;
+	struct str rest = text, user;
 
 	if (str_istarts(rest, STR("sip:")))
 		rest = str_from(rest, 4);
 	if (str_find(rest, '@') < 0)
-		return ctl_fail(c, ERR_SYNTAX, "\"%.80s\" is no user: write it with its domain, as alice@example.org", text);
+		return ctl_fail(c, ERR_SYNTAX, "\"" STR_FMT "\" is no user: write it with its domain, as alice@example.org", STR_ARG(str_to(text, 80)));
 	user = str_take_until(&rest, '@');
-	if (user_name_check(c, user) || domain_take(c, rest, domain))
+	if (user_name_check(c, user) || domain_take(c, a, rest, domain))
 		return ERR_SYNTAX;
-	*name = arena_dup(c->arena, user);
+	*name = arena_dup(a, user);
 	return name->p ? OK : ERR_NOMEM;
+}
+
+enum err ctl_user(struct ctl *c, const char *text, struct str *name, struct str *domain)
+{
+	return ctl_user_take(c, c->arena, str_of(text), name, domain);
 }
 
 /* --- texts --- */

@@ -256,6 +256,36 @@ static enum err take_value(struct ctl *c, const struct field *f, struct str text
 	return f->kind == K_URI ? take_uri(c, f->name, text, v) : take_seconds(c, text, v);
 }
 
+/* --- fields by number, for whole files of users --- */
+
+const char *ctl_user_field(size_t i)
+{
+	return i < COUNT_OF(fields) ? fields[i].name : NULL;
+}
+
+const char *ctl_user_preset(size_t i)
+{
+	return fields[i].kind == K_STATUS ? "active" : fields[i].kind == K_SWITCH ? "off" : "";
+}
+
+bool ctl_user_is_switch(size_t i)
+{
+	return fields[i].kind == K_SWITCH;
+}
+
+enum err ctl_user_judge(struct ctl *c, size_t i, struct str text, struct db_value *v)
+{
+	return take_value(c, &fields[i], text, v);
+}
+
+void ctl_user_cast(size_t i, const char **before, const char **after)
+{
+	bool number = fields[i].kind == K_SECONDS || fields[i].kind == K_NUMBER || fields[i].kind == K_SWITCH;
+
+	*before = number ? "CAST(" : "";
+	*after = fields[i].kind == K_SWITCH ? " AS integer) = 1" : number ? " AS integer)" : "";
+}
+
 static const struct field *find_field(struct ctl *c, struct str name)
 {
 	const char *names[COUNT_OF(fields)], *near;
