@@ -3,6 +3,7 @@
 enum {
 	MOST_AGENT = 96,	/* bytes of User-Agent worth keeping for each phone */
 	MOST_UNKNOWN = 512,	/* bytes of extensions worth naming in a 420 */
+	MOST_KEY = 2000,	/* bytes of an address-of-record and a contact: together they are a key, of which PostgreSQL's indexes take 2704 */
 };
 
 static bool refuse(struct refusal *no, uint16_t status, const char *reason)
@@ -181,6 +182,8 @@ static bool read_contact(struct request *r, const struct contact *ct, int64_t no
 		return too_brief(r, no);
 	if (!is_plain(ct->addr.uri_text) || !is_plain(ct->instance))
 		return refuse(no, 400, "Bad Contact");
+	if (reg->save.aor.len + ct->addr.uri_text.len > MOST_KEY)
+		return refuse(no, 400, "Contact Too Long");
 	ch->b.contact = ct->addr.uri_text;
 	ch->b.instance = ct->instance;
 	ch->b.q = ct->q;

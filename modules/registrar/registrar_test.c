@@ -255,6 +255,21 @@ TEST(a_register_is_read_by_the_steps_of_the_rfc)
 	}
 }
 
+/* What a store cannot take is not promised to anybody, and not asked of it. */
+TEST(a_contact_too_long_for_a_key_is_refused)
+{
+	char long_one[2100];
+
+	for (int more = 0; more <= 1; more++) {	/* "sip:alice@example.org" and the contact */
+		setup();
+		snprintf(long_one, sizeof(long_one), "Contact: <sip:%0*d@h>\r\n", 2000 - 21 - 6 + more, 0);
+		reg(long_one);
+		CHECK(status_is(more ? 400 : 200));
+		CHECK_INT(w.saves, !more);
+		teardown();
+	}
+}
+
 TEST(path_without_support_is_the_operators_choice)
 {
 	static const struct { int choice; const char *more; unsigned status; } rows[] = {	/* RFC 3327 §5.3 */
