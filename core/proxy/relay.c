@@ -26,6 +26,7 @@ struct relay {
 	unsigned          sharing;	/* among so many */
 	bool              too_broad;
 	bool              refused;	/* a branch, by whoever was asked (opts.branch) */
+	bool              broken;	/* who was asked could not say what it sends */
 	enum err          failed;	/* why a branch could not be made */
 };
 struct branch_plan {
@@ -74,6 +75,8 @@ static void tell_failure(struct relay *y)
 
 	if (y->too_broad)
 		out = (struct tm_outcome){ .status = 440, .reason = reason_phrase(440) };
+	else if (y->broken && y->failed == ERR_NOT_FOUND)
+		out.reason = reason_phrase(500);
 	else if (y->refused && y->failed == ERR_NOT_FOUND)
 		out = (struct tm_outcome){ .status = 480, .reason = STR("No branch is left") };
 	else if (y->failed == ERR_UNSUPPORTED)
@@ -188,9 +191,9 @@ static void swap_form(struct request *r, struct branch_plan *p)
 static bool edit_form(struct relay *y, struct branch_plan *p)
 {
 	struct request *r = y->r;
-	struct str      dst = r->dst, asked = p->target->dst.len ? p->target->dst : r->dst;
-	struct target  *own = ARENA_NEW(&r->arena, struct target);
-	bool            wanted;
+	struct str       dst = r->dst, asked = p->target->dst.len ? p->target->dst : r->dst;
+	struct target   *own = ARENA_NEW(&r->arena, struct target);
+	enum branch_wish wish;
 
 	p->msg = ARENA_NEW(&r->arena, struct msg);
 	if (!own || !p->msg || msg_fork(&r->msg, p->msg) || msg_set_ruri(p->msg, p->target->uri)) {
@@ -200,7 +203,7 @@ static bool edit_form(struct relay *y, struct branch_plan *p)
 	*own = *p->target;
 	swap_form(r, p);
 	r->dst = asked;
-	wanted = y->opts.branch(y->opts.branch_arg, r);
+	wish = y->opts.branch(y->opts.branch_arg, r);
 	own->dst = r->dst;
 	if (!str_eq(r->msg.ruri, own->uri) || !str_eq(r->dst, asked)) {
 		own->path = str_eq(r->msg.ruri, own->uri) ? own->path : STR_NONE;
@@ -210,8 +213,9 @@ static bool edit_form(struct relay *y, struct branch_plan *p)
 	r->dst = dst;
 	swap_form(r, p);
 	p->target = own;
-	y->refused |= !wanted;
-	return wanted;
+	y->refused |= wish == BRANCH_REFUSED;
+	y->broken |= wish == BRANCH_FAILED;
+	return wish == BRANCH_SEND;
 }
 
 static enum err fork_edited(struct relay *y, const struct branch_plan *p, const struct flow *to, size_t count)

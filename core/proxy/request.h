@@ -136,8 +136,10 @@ struct ring_policy {
 void proxy_set_ring(const struct ring_policy *p);
 
 /* A chance to change what one branch sends: r is the request as that branch will write it, r->msg.ruri its Request-URI, r->dst its next hop (empty: by
- * Route or Request-URI). Called as the branch is made, possibly after request_relay() has returned. False: this branch is not to be. */
-typedef bool relay_branch(void *arg, struct request *r);
+ * Route or Request-URI). Called as the branch is made, possibly after request_relay() has returned. Where no branch is left the outcome is 480, or 500
+ * when one has failed. */
+enum branch_wish { BRANCH_SEND, BRANCH_REFUSED, BRANCH_FAILED };
+typedef enum branch_wish relay_branch(void *arg, struct request *r);
 
 /* Relay to the target set, transaction-stateful (§16.6). */
 struct relay_opts {

@@ -68,13 +68,15 @@ bool script_reply(struct request *r, struct trans *t, unsigned branch)
 }
 
 /* A branch that was not edited to its end is not sent: nobody knows what it lacks. */
-static bool branch_passes(void *arg, struct request *r)
+static enum branch_wish branch_passes(void *arg, struct request *r)
 {
 	const struct route *route = arg;
 	struct run         *outer = r->run;
 	bool                dropped = false;
 
-	return run_inner(r, outer->script, route, &dropped) != V_ERROR && !dropped;
+	if (run_inner(r, outer->script, route, &dropped) == V_ERROR)
+		return BRANCH_FAILED;
+	return dropped ? BRANCH_REFUSED : BRANCH_SEND;
 }
 
 void inner_handlers(struct run *run, const struct value *on_branch, const struct value *on_reply, struct relay_opts *opts)
