@@ -70,7 +70,9 @@ static void check_constants(struct checker *c)
 }
 
 /* --- tables --- */
-enum { SQL_NAME = 128 };	/* bytes of a name in the database: PostgreSQL takes 63 for each part */
+enum { SQL_NAME = 63 };	/* bytes of a name in the database: what PostgreSQL takes, where longer ones lose their end */
+
+static const char *const table_fields[] = { "key", "value", "ttl", "max", "load", "key_column", "value_column" };
 
 static void table_type(struct checker *c, const struct table_field *f, enum vtype *out)
 {
@@ -86,7 +88,7 @@ static void table_type(struct checker *c, const struct table_field *f, enum vtyp
 		*out = str_is(f->name, "key") ? T_STR : T_ANY;
 		return;
 	}
-	g = diag_add(c->d, D_ARGUMENT_TYPE, f->value->span, "`" STR_FMT "` is a type", STR_ARG(f->name));
+	g = diag_add(c->d, D_ARGUMENT_TYPE, f->value->span, "`" STR_FMT "` takes the name of a type", STR_ARG(f->name));
 	diag_help(c->d, g, "the types are " STR_FMT, STR_ARG(check_type_names(c)));
 }
 
@@ -110,33 +112,60 @@ static bool is_letter(char ch)
 /* A name of the database, which becomes part of a statement: nothing in it needs quoting. */
 static bool is_sql_name(struct str s, bool dot)
 {
-	bool begin = true;
+	size_t n = 0;	/* of this part */
 
 	for (size_t i = 0; i < s.len; i++) {
-		if (dot && !begin && s.p[i] == '.') {
+		if (dot && n && s.p[i] == '.') {
 			dot = false;	/* schema.table */
-			begin = true;
+			n = 0;
 			continue;
 		}
-		if (!is_letter(s.p[i]) && s.p[i] != '_' && (begin || !ch_digit(s.p[i])))
+		if (!is_letter(s.p[i]) && s.p[i] != '_' && (!n || !ch_digit(s.p[i])))
 			return false;
-		begin = false;
+		if (++n > SQL_NAME)
+			return false;
 	}
-	return !begin && s.len <= SQL_NAME;
+	return n;
 }
 
 static void table_sql_name(struct checker *c, const struct table_field *f, struct str *out)
 {
-	bool dot = str_is(f->name, "load");
+	bool         dot = str_is(f->name, "load");
+	struct diag *g;
 
 	if (!check_const_expr(c, f->value) || !check_value_for(c, f->value, T_STR, false, D_ARGUMENT_TYPE, dot ? "`load`" : "the name of a column"))
 		return;
 	*out = f->value->u.value.u.s;
 	if (is_sql_name(*out, dot))
 		return;
-	diag_help(c->d, diag_add(c->d, D_RANGE, f->value->span, "`" STR_FMT "` takes the name of a %s: letters, digits and _", STR_ARG(f->name),
-				 dot ? "table or view of the database" : "column"),
-		  "what else shall be selected goes into a view of the database");
+	g = diag_add(c->d, D_RANGE, f->value->span, "this is no name of a %s: those have letters, digits and _, at most %d of them",
+		     dot ? "table or view" : "column", SQL_NAME);
+	diag_help(c->d, g, dot ? "\"name\" or \"schema.name\"; what else shall be selected goes into a view of the database" : "what else the column is called, a view of the database may name it so");
+}
+
+static bool is_table_field(struct str name)
+{
+	for (size_t i = 0; i < COUNT_OF(table_fields); i++)
+		if (str_is(name, table_fields[i]))
+			return true;
+	return false;
+}
+
+/* It was given before, or it says something of a `load` that is not there (nor any word that may be meant so). */
+static void check_table_field_place(struct checker *c, const struct table *t, const struct table_field *f)
+{
+	bool loads = false;
+
+	for (const struct table_field *x = t->fields; x; x = x->next)
+		loads |= str_is(x->name, "load") || !is_table_field(x->name);
+	for (const struct table_field *x = t->fields; x != f; x = x->next)
+		if (str_eq(x->name, f->name)) {
+			diag_note(c->d, diag_add(c->d, D_TWICE, f->span, "`" STR_FMT "` is there already", STR_ARG(f->name)), x->span, "given here");
+			return;
+		}
+	if (!loads && str_ends(f->name, STR("_column")))
+		diag_help(c->d, diag_add(c->d, D_NEEDS, f->span, "`" STR_FMT "` is for a table that the database fills", STR_ARG(f->name)),
+			  "add `load: \"name of a table or view\";`");
 }
 
 static void check_table_field(struct checker *c, struct table *t, const struct table_field *f)
@@ -158,13 +187,8 @@ static void check_table_field(struct checker *c, struct table *t, const struct t
 	else if (str_is(f->name, "value_column"))
 		table_sql_name(c, f, &t->value_column);
 	else {
-		nearest_offer(&near, STR("load"));
-		nearest_offer(&near, STR("key_column"));
-		nearest_offer(&near, STR("value_column"));
-		nearest_offer(&near, STR("key"));
-		nearest_offer(&near, STR("value"));
-		nearest_offer(&near, STR("ttl"));
-		nearest_offer(&near, STR("max"));
+		for (size_t i = 0; i < COUNT_OF(table_fields); i++)
+			nearest_offer(&near, str_of(table_fields[i]));
 		diag_did_you_mean(c->d, diag_add(c->d, D_NO_PARAMETER, f->span, "a table has key, value, ttl, max, load, key_column and value_column, not `" STR_FMT "`", STR_ARG(f->name)),
 				  nearest_name(&near));
 	}
@@ -184,10 +208,12 @@ static void check_tables(struct checker *c)
 		t->max = TABLE_MAX;
 		t->key_column = STR("key");
 		t->value_column = STR("value");
-		for (const struct table_field *f = t->fields; f; f = f->next)
+		for (const struct table_field *f = t->fields; f; f = f->next) {
 			check_table_field(c, t, f);
-		if (t->load.len)
-			check_needs_database(c, t->span);
+			check_table_field_place(c, t, f);
+			if (t->load.len && str_is(f->name, "load"))
+				check_needs_database(c, f->value->span);
+		}
 	}
 }
 

@@ -83,6 +83,7 @@ bool check_const_expr(struct checker *c, struct expr *e)
 {
 	struct route *route = c->route;
 	struct scope *scope = c->scope;
+	size_t        errors = c->d->errors;
 
 	c->route = NULL;	/* no message, no variables */
 	c->scope = NULL;
@@ -93,7 +94,8 @@ bool check_const_expr(struct checker *c, struct expr *e)
 		return false;
 	if (is_const(e))
 		return true;
-	diag_add(c->d, D_CONST_EXPR, e->span, "this is not known before the server runs");
+	if (c->d->errors == errors)	/* else the reason has been told */
+		diag_add(c->d, D_CONST_EXPR, e->span, "this is not known before the server runs");
 	check_bad(e);
 	return false;
 }

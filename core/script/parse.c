@@ -317,7 +317,7 @@ static void parse_table_fields(struct parser *p, struct table *t, struct span op
 	while (!parser_at(p, TK_RBRACE) && !parser_at(p, TK_END)) {
 		struct table_field *f = PARSER_NEW(p, struct table_field);
 
-		if (parser_name(p, "key, value, ttl, max or load", &f->name, &f->span)) {
+		if (parser_name(p, "key, value, ttl, max, load, key_column or value_column", &f->name, &f->span)) {
 			if (!parser_take(p, TK_ASSIGN))
 				parser_expect(p, TK_COLON);
 			f->value = p->panic ? expr_new(p, EX_BAD, f->span) : parse_expr(p);

@@ -25,6 +25,7 @@ struct origin {
 	struct origin *next;
 	struct db_stmt first, more;	/* all the rows begin with; those behind a key */
 	char           sql[2][SQL_ROOM];
+	bool           told;		/* a failure is logged once */
 };
 struct page {
 	struct page    *next;
@@ -50,7 +51,7 @@ static struct {
 	uint32_t        number, chain;
 	uint64_t        taken, unfit, full, gone;
 	bool            again;		/* the second time round */
-	bool            told;		/* a failure is logged once */
+	bool            told;		/* that there is no memory for an origin */
 	size_t          from;		/* tables before this one have failed, and wait for the next try */
 } own;
 
@@ -122,11 +123,13 @@ static void forget(void)
 
 static void failed(const char *why)
 {
-	if (!own.told)
+	bool *told = own.origin ? &own.origin->told : &own.told;
+
+	if (!*told)
 		log_error(NULL, "table cannot be loaded, it stays as it was and is tried again every %d s: check that the database is there, has `" STR_FMT
 			  "` with columns `" STR_FMT "` and `" STR_FMT "`, and lets this user read it table=" STR_FMT " reason=\"%s\"", RETRY_MS / 1000,
 			  STR_ARG(own.decl->load), STR_ARG(own.decl->key_column), STR_ARG(own.decl->value_column), STR_ARG(own.decl->name), why);
-	own.told = true;
+	*told = true;
 	own.from = own.decl->index + 1;		/* it does not hold up the others */
 	forget();
 	wheel_disarm(&own.retry);
@@ -147,7 +150,7 @@ static void loaded(void)
 			 STR_ARG(t->name), (unsigned long long)own.full, (long long)t->max);
 	log_info(NULL, "table loaded table=" STR_FMT " from=" STR_FMT " rows=%llu gone=%llu", STR_ARG(t->name), STR_ARG(t->load), (unsigned long long)own.taken,
 		 (unsigned long long)own.gone);
-	own.told = false;
+	own.origin->told = false;
 	forget();
 	go_on();
 }
@@ -346,7 +349,9 @@ static void on_retry(struct timer *t)
 static void on_letter(struct mail *m)
 {
 	(void)m;
-	own.told = false;
+	own.told = false;	/* who asks is told */
+	for (struct origin *s = own.origins; s; s = s->next)
+		s->told = false;
 	if (own.loop)
 		sht_load_go(own.loop);
 }
