@@ -92,6 +92,7 @@ enum verdict get_sdp(struct call *c, struct str arg, struct value *out)
 	rec = ARENA_NEW(a, struct record);
 	if (!v || !rec || codecs(a, &s, &v[3]))
 		return V_ERROR;
+	run_charge(c->run, body.len * (1 + v[3].u.list->count));	/* each codec is looked for */
 	v[0] = text_value(s.media_ip.len ? s.media_ip : s.ip);
 	v[1] = s.has_media ? value_int(s.port) : V_NULL;
 	v[2] = text_value(s.media);

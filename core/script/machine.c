@@ -65,6 +65,14 @@ static struct value *slot(struct run *run, int32_t n)
 	return &run->stack[run->frames[run->depth - 1].base + (unsigned)n];
 }
 
+/* What a value has for who walks through it. What is made of it need not be looked at: that takes memory of the run, which is bounded. */
+static inline size_t bytes_of(const struct value *v)
+{
+	if (v->type == T_STR || v->type == T_URI)
+		return v->u.s.len;
+	return v->type == T_LIST ? v->u.list->count * sizeof(*v) : 0;
+}
+
 /* --- calls --- */
 
 static struct call call_of(struct run *run)
@@ -107,6 +115,8 @@ static enum verdict call_function(struct run *run, const struct call_site *s)
 	for (size_t i = 0; s->func->args && s->func->args[i].name; i++)	/* what F_KEYS adds may be anything */
 		if (check_arg(run, s->func, &s->func->args[i], &c.argv[i]))
 			return V_ERROR;
+	for (size_t i = 0; i < c.argc; i++)
+		run_charge(run, bytes_of(&c.argv[i]));
 	v = s->func->fn(&c);
 	run->height -= s->argc;
 	if (v == V_SUSPEND && !run->wait)
@@ -258,8 +268,10 @@ static enum verdict unary(struct run *run, enum op op)
 static enum verdict binary(struct run *run, enum op op)
 {
 	struct value y = pop(run), x = *top(run);
-	const char  *why = operate_binary(&run->req->arena, op, &x, &y, top(run));
+	const char  *why;
 
+	run_charge(run, bytes_of(&x) + bytes_of(&y));
+	why = operate_binary(&run->req->arena, op, &x, &y, top(run));
 	return why ? fault(run, why) : V_OK;
 }
 
@@ -308,6 +320,7 @@ static enum verdict get_field(struct run *run, int32_t n)
 	struct value *v = top(run);
 
 	if (v->type == T_URI || v->type == T_STR) {
+		run_charge(run, bytes_of(v));
 		*v = uri_field(v->u.s, (unsigned)n);
 		return V_OK;
 	}
@@ -329,6 +342,7 @@ static enum verdict get_named(struct run *run, struct str name)
 	shape = v->type == T_URI ? &uri_shape : v->u.rec->shape;
 	for (f = shape->fields; f->name && !str_is(name, f->name); f++)
 		n++;
+	run_charge(run, n * sizeof(*f));	/* JSON may have thousands */
 	if (!f->name && !shape->open)
 		return fault(run, "the record has no such field");
 	if (!f->name)

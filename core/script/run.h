@@ -48,6 +48,13 @@ struct run {
 	uint32_t           line;	/* traced: the last line in the trail (run_trail.c) */
 };
 
+/* What a run does to texts and lists costs steps by their size, so that a loop over large ones ends as any other loop does. */
+enum { STEP_BYTES = 128 };
+static inline void run_charge(struct run *run, size_t bytes)
+{
+	run->steps += (int64_t)(bytes / STEP_BYTES);
+}
+
 /* A run that starts with that route. NULL: no memory. Takes no reference until it is there. */
 MUST_CHECK struct run *run_new(struct request *r, struct script *s, const struct route *route);
 /* From its present instruction until it ends or is parked; takes care of what follows then. */

@@ -31,7 +31,7 @@ const struct mod_param core_settings[] = {
 	{ "dns_tries", P_INT, &settings.dns_tries, "2", 1, 10, .help = "questions before giving up" },
 	{ "stop_timeout", P_MS, &settings.stop_timeout_ms, "5s", 0, 3600000, .help = "a gentle stop waits so long for open transactions", .live = true },
 	{ "max_waiting", P_INT, &settings.max_waiting, "10000", 1, 10000000, .help = "requests whose script waits for something, in one worker; more are answered 503", .live = true },
-	{ "max_steps", P_INT, &settings.max_steps, "100000", 1000, 1000000000, .help = "instructions of one run; a run that needs more is stopped with 500", .live = true },
+	{ "max_steps", P_INT, &settings.max_steps, "100000", 1000, 1000000000, .help = "instructions of one run, and one for each 128 bytes of text that they work on; a run that needs more is stopped with 500", .live = true },
 	{ "tcp_connect_timeout", P_MS, &tcp_limits.connect_ms, "5s", 100, 120000, .help = "a connection that takes longer to be opened has failed", .live = true },
 	{ "tcp_message_timeout", P_MS, &tcp_limits.message_ms, "10s", 100, 600000, .help = "a message must be complete, and a new client must have sent one, within this", .live = true },
 	{ "tcp_idle", P_MS, &tcp_limits.idle_ms, "65m", 1000, 7 * 86400000, .help = "a connection without traffic for so long is closed; longer than registrations live, or phones behind a NAT are lost", .live = true },

@@ -386,7 +386,7 @@ static const struct mistake mistakes[] = {
 	{ "event_route[registrar:expird] { xlog(1); }",
 	  "1:13: E210 no event `registrar:expird` | did you mean `registrar:expired`?\n" },
 	{ "table t { key: adress; tt: 5m; ttl: 5; max: 0; }",
-	  "1:16: E302 `key` is a type | the types are bool, int, string, duration, size, ip, cidr, uri, list, any\n"
+	  "1:16: E302 `key` takes the name of a type | the types are bool, int, string, duration, size, ip, cidr, uri, list, any\n"
 	  "1:24: E206 a table has key, value, ttl, max, load, key_column and value_column, not `tt` | did you mean `ttl`?\n"
 	  "1:37: E302 `ttl` is duration, got int | say the unit: 5s, 5ms\n"
 	  "1:45: E303 expected int 1 to 1000000000, got 0\n" },

@@ -852,6 +852,37 @@ TEST(an_image_makes_the_same_program_without_the_files)
 	stop();
 }
 
+static bool told_of_steps;
+
+static void look_for_steps(enum log_level level, struct str line)
+{
+	(void)level;
+	told_of_steps |= str_find_str(line, STR("test.cfg:4 reason=\"too many steps (setting max_steps)\"")) >= 0;
+}
+
+/* 64 kB of text, or a list of 4096, and what is done to them in a loop (nothing that would run out of memory first): the default budget is 100,000
+ * steps, of which each turn takes 512 or more. */
+TEST(large_texts_cost_steps_by_their_size)
+{
+	static const char *const rows[] = {
+		"md5(t)", "sha1(t)", "sha256(t)", "sha512(t)", "hash(t)", "hmac(t, \"k\", \"sha256\")", "t.length()", "t =~ /zzz$/", "t !~ /^0/", "t.match(/[a-z]z/) == null",
+		"t == t", "t.find(\"zz\") == null", "t.starts(\"0\")", "t.trim() == \"\"", "t.int() == null", "json_read(t) == null", "\"z\" in t", "\"zz\" in l", "l.count()",
+	};
+	char text[600];
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		for (int large = 0; large < 2; large++) {
+			snprintf(text, sizeof(text), "request_route {\nlet t = \"0123456789abcdef\"; let i = 0; while (i < %d) { t = t + t; i = i + 1; } let l = t.split(\"0\"); i = 0;\n"
+				 "while (i < 300) {\nlet x = %s; i = i + 1; if (x == null) drop; } send_reply(200); }", large ? 12 : 2, rows[i]);
+			serve(text);
+			told_of_steps = false;
+			log_redirect(look_for_steps);
+			CHECK_ROW(str_starts(answer_to("sip:bob@example.org"), large ? STR("500") : STR("200")), text);
+			CHECK_ROW(told_of_steps == large, text);
+			stop();
+		}
+}
+
 TEST(a_table_is_read_written_emptied_and_counted_in)
 {
 	answers("table t { key: string; } request_route { let a = $sht(t => \"k\"); $sht(t => \"k\") = \"v\"; let b = $sht(t => \"k\"); "
