@@ -330,19 +330,20 @@ endif
 let s:cpo_save = &cpo
 set cpo&vim
 
-{vim_keywords("siparioDeclaration", w["route"] + w["declaration"])}{vim_keywords("siparioStatement", w["statement"] + w["setting"] + w["operator"])}\
+{vim_keywords("siparioDeclaration", [x for x in w["route"] + w["declaration"] if x != "test"])}{vim_keywords("siparioStatement", w["statement"] + w["setting"] + w["operator"])}\
 {vim_keywords("siparioTest contained", [x for x in w["test"] if x not in w["declaration"] + w["route"]])}{vim_keywords("siparioConstant", w["constant"] + ["on", "off"])}\
 {vim_keywords("siparioSetting", [s for s in all_settings(t) if s not in funcs])}{vim_keywords("siparioType", [x for x in t.language["types"] if x != "null"] + ["any"])}
-syn region siparioTestBlock transparent start=+^test\\>+ end=+^}}+ contains=TOP,siparioTest
+syn region siparioTestBlock transparent matchgroup=siparioDeclaration start=+^test\\>+ matchgroup=NONE end=+^}}+ contains=ALLBUT,siparioEscape,siparioInterpolation,siparioTodo
 syn match siparioFunction "\\<\\%({one_func}\\)\\ze\\s*("
 syn match siparioMethod "\\.\\zs\\h\\w*\\ze\\s*("
 syn match siparioVariable "\\$\\%({one_variable}\\)\\>" contained containedin=siparioString
 syn match siparioVariable "\\$\\%({one_variable}\\)\\>"
-syn match siparioNumber "\\<\\d\\+\\%(ms\\|[smhd]\\|B\\|kB\\|MB\\|GB\\|TB\\)\\?\\>"
+syn match siparioNumber "\\<\\d\\+\\%(\\%(ms\\|[smhd]\\)\\%(\\d\\+\\%(ms\\|[smhd]\\)\\)*\\|B\\|kB\\|MB\\|GB\\|TB\\)\\?\\>"
 syn match siparioAddress "\\<\\d\\+\\.\\d\\+\\.\\d\\+\\.\\d\\+\\%(/\\d\\+\\)\\?\\>"
 syn match siparioRegex "[~,(]\\s*\\zs/\\%(\\\\.\\|[^/\\\\]\\)\\+/[ismx]*"
 syn match siparioEscape "\\\\." contained
-syn region siparioInterpolation start="\\$(" end=")" contained contains=TOP
+syn region siparioParentheses transparent start="(" end=")" contained contains=ALLBUT,siparioTest,siparioEscape,siparioInterpolation,siparioTodo
+syn region siparioInterpolation matchgroup=siparioInterpolation start="\\$(" end=")" contained contains=ALLBUT,siparioTest,siparioEscape,siparioInterpolation,siparioTodo
 syn region siparioString start=+"+ skip=+\\\\.+ end=+"+ oneline contains=siparioEscape,siparioInterpolation,siparioVariable
 syn region siparioString start=+'+ skip=+\\\\.+ end=+'+ oneline
 syn match siparioComment "#.*$" contains=siparioTodo,@Spell
@@ -380,7 +381,7 @@ def tm_language(t):
         return r"\b(" + "|".join(them) + r")\b"
     grammar = {
         "$schema": "https://raw.githubusercontent.com/martinring/tmlanguage/master/tmlanguage.json",
-        "name": "Sipario", "scopeName": "source.sipario", "fileTypes": ["cfg"],
+        "name": "Sipario", "scopeName": "source.sipario", "fileTypes": ["cfg", "sipario"],
         "comment": "Written by `make doc` from the server's tables, not by hand.",
         "patterns": [{"include": "#" + x} for x in
                      ("comment", "string", "regex", "address", "number", "variable", "test", "call", "declaration", "statement", "constant", "type", "setting", "operator")],
@@ -390,12 +391,13 @@ def tm_language(t):
             "string": {"patterns": [
                 {"name": "string.quoted.double.sipario", "begin": '"', "end": '"|$', "patterns": [
                     {"name": "constant.character.escape.sipario", "match": r"\\."},
-                    {"name": "meta.embedded.sipario", "begin": r"\$\(", "end": r"\)", "patterns": [{"include": "$self"}]},
+                    {"name": "meta.embedded.sipario", "begin": r"\$\(", "end": r"\)", "patterns": [{"include": "#parentheses"}, {"include": "$self"}]},
                     {"include": "#variable"}]},
                 {"name": "string.quoted.single.sipario", "begin": "'", "end": "'|$", "patterns": [{"name": "constant.character.escape.sipario", "match": r"\\."}]}]},
+            "parentheses": {"begin": r"\(", "end": r"\)", "patterns": [{"include": "#parentheses"}, {"include": "$self"}]},
             "regex": {"name": "string.regexp.sipario", "match": r"(?<=[~,(])\s*/(\\.|[^/\\])+/[ismx]*"},
             "address": {"name": "constant.numeric.address.sipario", "match": r"\b\d+\.\d+\.\d+\.\d+(/\d+)?\b"},
-            "number": {"name": "constant.numeric.sipario", "match": r"\b\d+(ms|[smhd]|B|kB|MB|GB|TB)?\b"},
+            "number": {"name": "constant.numeric.sipario", "match": r"\b\d+((ms|[smhd])(\d+(ms|[smhd]))*|B|kB|MB|GB|TB)?\b"},
             "variable": {"name": "variable.other.sipario", "match": r"\$(" + "|".join(variables) + r")\b"},
             "call": {"patterns": [{"match": any_of(funcs) + r"(?=\s*\()", "name": "support.function.sipario"},
                                   {"match": r"(?<=\.)\w+(?=\s*\()", "name": "entity.name.function.sipario"}]},
@@ -416,7 +418,7 @@ def tm_language(t):
 def editors(t):
     return {
         "doc/editors/vim/syntax/sipario.vim": vim(t),
-        "doc/editors/vim/ftdetect/sipario.vim": "au BufRead,BufNewFile */sipario*.cfg,*/sipario/*.cfg,*.sipario setfiletype sipario\n",
+        "doc/editors/vim/ftdetect/sipario.vim": "au BufRead,BufNewFile */sipario*.cfg,*/sipario/*.cfg,*.sipario set filetype=sipario\n",
         "doc/editors/sipario.tmLanguage.json": tm_language(t),
     }
 

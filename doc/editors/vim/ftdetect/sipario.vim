@@ -1,1 +1,1 @@
-au BufRead,BufNewFile */sipario*.cfg,*/sipario/*.cfg,*.sipario setfiletype sipario
+au BufRead,BufNewFile */sipario*.cfg,*/sipario/*.cfg,*.sipario set filetype=sipario

@@ -6,7 +6,7 @@ endif
 let s:cpo_save = &cpo
 set cpo&vim
 
-syn keyword siparioDeclaration branch_route dialog_route event_route reply_route request_route route timer_route const given include module table test
+syn keyword siparioDeclaration branch_route dialog_route event_route reply_route request_route route timer_route const given include module table
 syn keyword siparioStatement break continue drop else exit for if let parallel return spawn while every in
 syn keyword siparioTest contained after aliases and at binding body by contact counter dialog display_name do_not_disturb domain expect expires fail for
 syn keyword siparioTest contained forward_always forward_busy forward_no_answer forward_offline from header host in level log next no nothing over party
@@ -21,16 +21,17 @@ syn keyword siparioSetting ring_time secret service_route spool spool_limit stop
 syn keyword siparioSetting tcp_max_connections tcp_max_message tcp_max_per_source tcp_message_timeout tcp_write_queue timer_c trail user workers
 syn keyword siparioType bool int string duration size ip cidr uri regex list record any
 
-syn region siparioTestBlock transparent start=+^test\>+ end=+^}+ contains=TOP,siparioTest
+syn region siparioTestBlock transparent matchgroup=siparioDeclaration start=+^test\>+ matchgroup=NONE end=+^}+ contains=ALLBUT,siparioEscape,siparioInterpolation,siparioTodo
 syn match siparioFunction "\<\%(abs\|add_branch\|add_path\|append_hf\|authenticate\|base64_decode\|base64_encode\|call_class\|cdr_off\|count\|counter\|date\|forward\|has_body\|has_totag\|hash\|hex_decode\|hex_encode\|hmac\|insert_hf\|is_local\|is_method\|is_present_hf\|json_read\|json_write\|log\|lookup\|max\|md5\|min\|nat_uac_test\|now\|profile\|random\|record\|record_route\|redirect\|relay\|remove_hf\|save\|send_reply\|sha1\|sha256\|sha512\|sleep\|subst\|time_in\|trusted_peer\|type\|uri\|url_decode\|url_encode\|weekday\|xlog\)\ze\s*("
 syn match siparioMethod "\.\zs\h\w*\ze\s*("
 syn match siparioVariable "\$\%(Ri\|Rp\|au\|avp\|body\|ci\|cs\|ct\|du\|event\|fU\|fd\|ft\|fu\|hdr\|proto\|rU\|rd\|rm\|rp\|rr\|rs\|ru\|sdp\|sht\|si\|sp\|tU\|td\|tt\|tu\|ua\)\>" contained containedin=siparioString
 syn match siparioVariable "\$\%(Ri\|Rp\|au\|avp\|body\|ci\|cs\|ct\|du\|event\|fU\|fd\|ft\|fu\|hdr\|proto\|rU\|rd\|rm\|rp\|rr\|rs\|ru\|sdp\|sht\|si\|sp\|tU\|td\|tt\|tu\|ua\)\>"
-syn match siparioNumber "\<\d\+\%(ms\|[smhd]\|B\|kB\|MB\|GB\|TB\)\?\>"
+syn match siparioNumber "\<\d\+\%(\%(ms\|[smhd]\)\%(\d\+\%(ms\|[smhd]\)\)*\|B\|kB\|MB\|GB\|TB\)\?\>"
 syn match siparioAddress "\<\d\+\.\d\+\.\d\+\.\d\+\%(/\d\+\)\?\>"
 syn match siparioRegex "[~,(]\s*\zs/\%(\\.\|[^/\\]\)\+/[ismx]*"
 syn match siparioEscape "\\." contained
-syn region siparioInterpolation start="\$(" end=")" contained contains=TOP
+syn region siparioParentheses transparent start="(" end=")" contained contains=ALLBUT,siparioTest,siparioEscape,siparioInterpolation,siparioTodo
+syn region siparioInterpolation matchgroup=siparioInterpolation start="\$(" end=")" contained contains=ALLBUT,siparioTest,siparioEscape,siparioInterpolation,siparioTodo
 syn region siparioString start=+"+ skip=+\\.+ end=+"+ oneline contains=siparioEscape,siparioInterpolation,siparioVariable
 syn region siparioString start=+'+ skip=+\\.+ end=+'+ oneline
 syn match siparioComment "#.*$" contains=siparioTodo,@Spell
