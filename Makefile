@@ -125,7 +125,7 @@ sim-mutants: $(B)/san/test/sim
 soak: rel
 	test/soak/run $(if $(T),"$(T)")
 	$(if $(T),,$(MAKE) --no-print-directory kill ROUNDS=100)
-# What got 200 is kept: processes and PostgreSQL killed, the disk full, ROUNDS times each in a storm of REGISTERs. KILL_SEED replays.
+# What got 200 is kept, each call is on record once: processes and PostgreSQL killed, the disk full, ROUNDS times each in a storm. KILL_SEED replays.
 kill: san
 	KILL_ROUNDS=$(or $(ROUNDS),100) test/kill/run -j 2 $(if $(T),"$(T)")
 check:
@@ -175,7 +175,7 @@ help:
 	@echo 'make sim        the core in simulated worlds; SEEDS=1000, FIRST=1; build/san/test/sim --seed N for one'
 	@echo 'make sim-mutants  whether they find the mistakes of test/sim/mutants; T="Timer C" for some'
 	@echo 'make soak       peers that misbehave for minutes, memory over a million calls; T="memory" for some; wants a quiet machine'
-	@echo 'make kill       processes and PostgreSQL killed, the disk full, in a storm of REGISTERs; ROUNDS=100 of each, KILL_SEED=n replays'
+	@echo 'make kill       processes and PostgreSQL killed, the disk full, in storms of REGISTERs and calls; ROUNDS=100 of each, KILL_SEED=n replays'
 	@echo 'make check      floors, headers, warnings under gcc and clang, cppcheck'
 	@echo 'make doc        writes the tables of the manual anew'
 	@echo 'make bench      the benchmark kit'
