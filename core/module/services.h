@@ -8,7 +8,12 @@ struct credentials {
 	struct str ha1_md5;	/* 32 hex digits; empty: none kept */
 	struct str ha1_sha256;	/* 64 hex digits */
 };
+struct credentials_room {
+	char md5[33], sha256[65];
+};
 struct profile_service {
+	/* What is known without asking: *err is OK or ERR_NOT_FOUND, the digests lie in the room. False: credentials() has to ask. */
+	bool (*known)(struct str user, struct str domain, enum err *err, struct credentials *c, struct credentials_room *room);
 	/* ERR_NOT_FOUND: no such user; ERR_IO: the store is away. *c lives until done returns. */
 	enum err (*credentials)(struct str user, struct str domain,
 				void (*done)(void *arg, enum err err, const struct credentials *c), void *arg);

@@ -119,6 +119,14 @@ static void refresh(struct timer *t)
 	again();
 }
 
+void domains_read_now(void)
+{
+	if (!served.wheel)
+		return;
+	wheel_disarm(&served.timer);
+	refresh(&served.timer);
+}
+
 void domains_keep_fresh(struct loop *l)
 {
 	served.wheel = loop_wheel(l);

@@ -5,8 +5,12 @@
 struct profile_cfg profile_cfg;
 
 static const struct mod_param params[] = {
+	{ "cache_size", P_SIZE, &profile_cfg.cache_bytes, "64MB", 64 << 10, (int64_t)1 << 40, NULL, "the most shared memory for users; those used last are kept", true },
+	{ "cache_lifetime", P_MS, &profile_cfg.lifetime_ms, "1h", 0, 86400000, NULL, "how long a user is used before the database is asked again, if it tells of no change", true },
+	{ "unknown_lifetime", P_MS, &profile_cfg.unknown_lifetime_ms, "1m", 0, 86400000, NULL, "the same for names that nobody has", true },
+	{ "grace", P_MS, &profile_cfg.grace_ms, "1d", 0, 30 * (int64_t)86400000, NULL, "how long users that are known are used while the database is away", true },
 	{ "domains_refresh", P_MS, &profile_cfg.domains_refresh_ms, "5s", 100, 3600000, NULL,
-	  "how often each worker reads the table of domains", true },
+	  "how often each worker reads the table of domains, also when it was told of no change", true },
 	{ 0 }
 };
 
@@ -21,9 +25,16 @@ static const struct mod_func funcs[] = {
 };
 
 struct counter profile_queries = { .name = "profile.queries", .help = "questions to the table of users", .unit = "queries" };
+struct counter profile_hits = { .name = "profile.hits", .help = "users that were known", .unit = "users" };
+struct counter profile_misses = { .name = "profile.misses", .help = "users that had to be asked for, or waited for while another asked", .unit = "users" };
+struct counter profile_stale = { .name = "profile.stale", .help = "users taken from an old copy since the database did not answer", .unit = "users" };
+struct counter profile_evicted = { .name = "profile.evicted", .help = "users forgotten to make room for others", .unit = "users" };
+struct counter profile_entries = { .name = "profile.entries", .help = "users and unknown names in memory", .unit = "users", .gauge = true };
+struct counter profile_bytes = { .name = "profile.bytes", .help = "memory they take", .unit = "bytes", .gauge = true };
 struct counter profile_failures = { .name = "profile.failures", .help = "questions that the store did not answer", .unit = "queries" };
 
-static struct counter *counters[] = { &profile_queries, &profile_failures, NULL };
+static struct counter *counters[] = { &profile_queries, &profile_failures, &profile_hits, &profile_misses, &profile_stale, &profile_evicted,
+				      &profile_entries, &profile_bytes, NULL };
 
 static enum err configure(char *why)
 {
@@ -36,8 +47,11 @@ static enum err configure(char *why)
 static enum err start(char *why)
 {
 	domains_boot();
-	credentials_boot();
-	profile_boot();
+	db_stmt_register(&user_stmt);
+	if (cache_boot() || changes_boot()) {
+		snprintf(why, 256, "no shared memory for users: raise `memory_limit`, or lower `cache_size`");
+		return ERR_NOMEM;
+	}
 	return domains_load(why, 256);
 }
 
@@ -45,10 +59,11 @@ static enum err worker_start(struct loop *l, char *why)
 {
 	(void)why;
 	domains_keep_fresh(l);
+	users_worker_start(l);
 	return OK;
 }
 
-const struct profile_service profile_service = { .credentials = profile_credentials, .is_domain = profile_is_domain };
+const struct profile_service profile_service = { .known = profile_known, .credentials = profile_credentials, .is_domain = profile_is_domain };
 
 const struct module module = {
 	.abi = MODULE_ABI, .name = "profile", .help = "who the users are, and which domains are served",

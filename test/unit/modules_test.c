@@ -320,6 +320,7 @@ TEST(what_registrations_took_of_shared_memory_is_given_back)
 	setup();
 	CHECK(is_status(registers("alice", "<sip:a@192.0.2.1>"), 200));	/* first uses */
 	CHECK(is_status(registers("alice", "<sip:a@192.0.2.1>;expires=0"), 200));
+	CHECK(is_status(registers("bob", "<sip:b@192.0.2.1>;expires=0"), 200));	/* both profiles are kept */
 	sim_pass(60000);
 	n = shm_usage(before, COUNT_OF(before));
 	for (int i = 0; i < 10; i++) {
