@@ -160,10 +160,14 @@ install: rel
 	install -d $(DESTDIR)$(PREFIX)/share/doc/sipario $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
 	    $(DESTDIR)$(PREFIX)/share/vim/vimfiles/syntax $(DESTDIR)$(PREFIX)/share/vim/vimfiles/ftdetect
 	cp -r doc/*.md doc/modules doc/editors $(DESTDIR)$(PREFIX)/share/doc/sipario/
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	$(B)/siparioctl completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/siparioctl
+	$(B)/siparioctl completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_siparioctl
 	install -m 644 doc/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 doc/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 644 doc/editors/vim/syntax/sipario.vim $(DESTDIR)$(PREFIX)/share/vim/vimfiles/syntax/
 	install -m 644 doc/editors/vim/ftdetect/sipario.vim $(DESTDIR)$(PREFIX)/share/vim/vimfiles/ftdetect/
+	install -m 644 etc/sipario.cfg $(DESTDIR)$(PREFIX)/share/sipario/sipario.cfg
 	install -d $(DESTDIR)$(PREFIX)/share/sipario/examples
 	install -m 644 etc/examples/*.cfg $(DESTDIR)$(PREFIX)/share/sipario/examples/
 

@@ -12,7 +12,7 @@
 enum { MOST_MEMORY = 256 << 20 };
 
 static const struct ctl_command *const groups[] = {
-	ctl_user_commands, ctl_domain_commands, ctl_address_commands, ctl_right_commands, ctl_peer_commands, ctl_import_commands, ctl_location_commands, ctl_table_commands, ctl_trail_commands, ctl_server_commands, ctl_database_commands, ctl_help_commands,
+	ctl_init_commands, ctl_user_commands, ctl_domain_commands, ctl_address_commands, ctl_right_commands, ctl_peer_commands, ctl_import_commands, ctl_location_commands, ctl_table_commands, ctl_trail_commands, ctl_server_commands, ctl_database_commands, ctl_completion_commands, ctl_help_commands,
 };
 
 const struct ctl_command *ctl_command_at(size_t i)
@@ -80,9 +80,11 @@ static const char *near_program(struct arena *a, const char *env, const char *co
 static void set_defaults(struct ctl *c)
 {
 	static const char *const schema[] = { "../db/schema", "../../db/schema", "../share/sipario/schema" };
+	static const char *const templates[] = { "../etc/sipario.cfg", "../../etc/sipario.cfg", "../share/sipario/sipario.cfg" };
 	static const char *const modules[] = { "modules", "../lib/sipario/modules" };
 
 	c->db = c->db_preset = from_env("SIPARIO_DB", "sqlite:var/sipario.db");
+	c->template = near_program(c->arena, "SIPARIO_TEMPLATE", templates, COUNT_OF(templates));
 	c->socket = from_env("SIPARIO_SOCKET", "var/control.sock");
 	c->schema = near_program(c->arena, "SIPARIO_SCHEMA", schema, COUNT_OF(schema));
 	c->watch.user = c->watch.number = c->watch.source = c->watch.call_id = "";

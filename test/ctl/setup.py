@@ -1,0 +1,106 @@
+"""From nothing to a server: init, what the shell completes."""
+import json
+import os
+import shutil
+import stat
+import subprocess
+
+from bench import CTL, TOP, at_terminal, ctl, fresh, js, on_both, sql, test
+
+BINARY = os.path.join(TOP, "build/san/sipario")
+
+
+# --- init ---
+
+@on_both
+def init_sets_everything_up(e):
+    said = e.js("init", "--domain", "Example.NET", "--listen", "udp:127.0.0.1:5070")
+    assert (said["domain"], said["user"], said["config"], said["server"]) == ("example.net", "alice@example.net", "sipario.cfg", "127.0.0.1:5070")
+    text = open("sipario.cfg").read()
+    assert 'DOMAIN     = "example.net"' in text and '"udp:127.0.0.1:5070"' in text and '"tcp:127.0.0.1:5070"' in text and e.url in text and "example.org" not in text
+    r = subprocess.run([BINARY, "test", os.path.abspath("sipario.cfg")], cwd=TOP, capture_output=True, text=True)
+    assert r.returncode == 0 and " 0 failed" in r.stdout, r.stdout + r.stderr
+    assert "is there already: --force" in e.ctl("init", "--domain", "example.net", status=1).err
+    again = e.ctl("init", "--domain", "example.net", "--force")
+    assert "(the one that it has)" in again and "Type into a phone" in again
+    assert len(e.rows("users")) == 1
+
+
+@test
+def init_refuses_what_cannot_be():
+    assert "--domain" in ctl("init", status=2).err
+    assert "is no domain" in ctl("init", "--domain", "a_b", status=2).err
+    assert "udp:*:5060" in ctl("init", "--domain", "example.net", "--listen", "here", status=2).err
+    assert "user name" in ctl("init", "--domain", "example.net", "--first-user", "a b", status=2).err
+    assert "passfile" in ctl("init", "--domain", "example.net", env={"SIPARIO_DB": "postgresql://a:secret@127.0.0.1/x"}, status=2).err
+    assert "cannot be read" in ctl("init", "--domain", "example.net", env={"SIPARIO_TEMPLATE": "nowhere.cfg"}, status=1).err
+    assert not os.path.exists("sipario.cfg")
+
+
+@test
+def init_asks_on_a_terminal():
+    shown, status = at_terminal(["init"], [b"example.net\n", b"\n", b"\n", b"bob\n", b"my.cfg\n"])
+    assert os.waitstatus_to_exitcode(status) == 0, shown
+    for part in ("Domain of your users", "Database", "[sipario.cfg]", "sipario -f my.cfg", "password"):
+        assert part in shown, (part, shown)
+    assert stat.S_IMODE(os.stat("var").st_mode) == 0o700 and sql("SELECT name, domain FROM users") == [("bob", "example.net")]
+    shown, status = at_terminal(["init"], [b"example.net\n", b"\n", b"\n", b"bob\n", b"my.cfg\n", b"\n"])
+    assert os.waitstatus_to_exitcode(status) == 1 and "my.cfg is kept" in shown, shown
+
+
+# --- completion ---
+
+def words(*line, e=None):
+    return (e.ctl if e else ctl)("completion", "words", "--", *line).split()
+
+
+@on_both
+def words_come_from_the_tables(e):
+    e.ctl("domain", "add", "example.org")
+    for name in ("alice", "albert", "bob"):
+        e.ctl("user", "add", name + "@example.org", "--generate")
+    e.ctl("group", "add", "staff")
+    e.ctl("peer", "add", "192.0.2.0/24", "x")
+    for line, want in (("us", ["user"]), ("user pa", ["passwd"]), ("user show al", ["albert@example.org", "alice@example.org"]), ("user list ", ["example.org"]),
+                       ("group join ", ["staff"]), ("group join staff b", ["bob@example.org"]), ("forward set bob@example.org o", ["offline"]),
+                       ("user set bob@example.org max_", ["max_contacts=", "max_calls="]), ("user set bob@example.org status=active max_con", ["max_contacts="]),
+                       ("peer remove ", ["192.0.2.0/24"]), ("domain remove --f", ["--force"]), ("import x --dr", ["--dry-run"]), ("--db ", []), ("user show bob@example.org ", []),
+                       ("frobnicate x", []), ("permission grant --json bob@example.org nat", ["national"])):
+        got = words(*line.split(" "), e=e)
+        assert got == want, (line, got)
+    commands = {c["command"].split()[0] for c in js("help")["commands"]}
+    assert set(words("")) == commands
+    assert words("user", "show", "'; DROP", e=e) == []
+
+
+@test
+def without_a_database_nothing_is_offered():
+    assert words("user", "show", "al") == [] and words("user", "sh") == ["show"]
+
+
+@test
+def bash_completes_what_is_typed():
+    fresh()
+    ctl("user", "add", "alice@example.org", "--generate")
+    driver = """source <("$CTL" completion bash)
+complete -p siparioctl
+siparioctl() { :; }
+try() { COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDS=($1) COMP_CWORD=0; COMP_LINE=${1/#siparioctl/$CTL}; COMP_POINT=${#COMP_LINE}; _siparioctl 2>&1; echo "${COMPREPLY[*]}"; }
+compopt() { echo nospace; }
+try 'siparioctl us'; try 'siparioctl user show alice@ex'; try 'siparioctl user show '; try 'siparioctl user set alice@example.org display_n'; try 'siparioctl domain remove --fo'
+COMP_WORDBREAKS=${COMP_WORDBREAKS//@}
+try 'siparioctl user show alice@ex'
+"""
+    r = subprocess.run(["bash", "--norc", "-c", driver], env=dict(os.environ, CTL=CTL), capture_output=True, text=True)
+    assert r.returncode == 0 and not r.stderr, r.stderr
+    assert r.stdout.splitlines() == ["complete -o default -F _siparioctl siparioctl", "user", "example.org", "alice@example.org", "nospace", "display_name=", "--force", "alice@example.org"], r.stdout
+
+
+@test
+def the_script_for_zsh_is_one():
+    text = ctl("completion", "zsh")
+    assert text.startswith("#compdef siparioctl\n")
+    if shutil.which("zsh"):
+        r = subprocess.run(["zsh", "-n"], input=text, capture_output=True, text=True)
+        assert r.returncode == 0, r.stderr
+    assert json.loads(ctl("--json", "help", "completion"))
