@@ -1,11 +1,15 @@
 #include "base/crypto.h"
 
+#include <stdio.h>
+
 #include "base/buf.h"
 
 /* OpenSSL has a type of that name; ours is not needed here. */
 #define ERR_STATE openssl_err_state
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #undef ERR_STATE
 
 /* Fetched once: EVP_md5() looks its provider up again at every use in OpenSSL 3. */
@@ -166,6 +170,23 @@ enum err ha1_make(struct str user, struct str realm, struct str password, struct
 		err = sha256_hex(part, COUNT_OF(part), made.sha256);
 	if (!err)
 		*out = made;
+	return err;
+}
+
+enum err crypto_certificate(const char *path, int64_t *left_s)
+{
+	FILE    *f = fopen(path, "re");
+	X509    *cert = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+	enum err err = !f ? ERR_IO : ERR_SYNTAX;
+	int      days, seconds;
+
+	if (cert && ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert))) {
+		*left_s = (int64_t)days * 86400 + seconds;
+		err = OK;
+	}
+	X509_free(cert);
+	if (f)
+		fclose(f);
 	return err;
 }
 

@@ -23,6 +23,9 @@ void crypto_wipe(void *p, size_t n);
 /* Name and version of the library in use, for `sipario -V`. */
 const char *crypto_library(void);
 
+/* The first certificate of a PEM file: how many seconds it is still valid (negative: it has expired). ERR_IO: no such file; ERR_SYNTAX: none in it. */
+MUST_CHECK enum err crypto_certificate(const char *path, int64_t *left_s);
+
 /* H(user:realm:password), RFC 7616 §3.4.2: what is kept instead of a password. */
 struct ha1 {
 	char md5[MD5_HEX];

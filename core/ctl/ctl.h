@@ -33,6 +33,7 @@ struct ctl {
 	struct json_out out;		/* the answer */
 	struct str      said;		/* a sentence for people instead of the answer; empty: show the answer */
 	const char     *columns;	/* "a,b,c": for people only these; NULL: all */
+	bool            failed;		/* a good answer to which exit status 1 belongs */
 	bool            silent;		/* the answer went out already */
 	bool            upright;	/* for people: each row as lines of name and value */
 	char        why[4096];		/* what went wrong */
@@ -56,7 +57,7 @@ struct ctl_option {
 };
 /* Tables ending with a NULL group. */
 extern const struct ctl_command ctl_user_commands[], ctl_domain_commands[], ctl_location_commands[], ctl_server_commands[], ctl_database_commands[], ctl_table_commands[], ctl_trail_commands[], ctl_help_commands[],
-	ctl_address_commands[], ctl_right_commands[], ctl_peer_commands[], ctl_import_commands[], ctl_init_commands[], ctl_completion_commands[];
+	ctl_address_commands[], ctl_right_commands[], ctl_peer_commands[], ctl_import_commands[], ctl_init_commands[], ctl_completion_commands[], ctl_doctor_commands[];
 /* In the order of `help`; NULL past the end. */
 const struct ctl_command *ctl_command_at(size_t i);
 
@@ -65,6 +66,7 @@ const struct ctl_command *ctl_command_at(size_t i);
 const struct ctl_option *ctl_option_at(size_t i);
 /* Options may stand anywhere; the other words are c->argv then. */
 MUST_CHECK enum err ctl_options_take(struct ctl *c, int argc, char **argv);
+uint32_t ctl_option_bit(const char *name);	/* in c->given */
 bool ctl_option_fits(const struct ctl_option *o, const struct ctl_command *cmd);
 /* Those given are options of that command. */
 MUST_CHECK enum err ctl_options_check(struct ctl *c, const struct ctl_command *cmd);

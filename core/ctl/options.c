@@ -108,6 +108,14 @@ enum err ctl_options_take(struct ctl *c, int argc, char **argv)
 	return OK;
 }
 
+uint32_t ctl_option_bit(const char *name)
+{
+	for (size_t i = 0; i < COUNT_OF(table); i++)
+		if (!strcmp(table[i].name, name))
+			return 1u << i;
+	return 0;
+}
+
 bool ctl_option_fits(const struct ctl_option *o, const struct ctl_command *cmd)
 {
 	return !o->bits || o->bits == OPT_JSON || o->bits & cmd->options;

@@ -1,5 +1,5 @@
 #pragma once
-/* The library that asks name servers; for dns.c only. */
+/* The library that asks name servers: for dns.c, and for siparioctl, which has no use for a cache. */
 #include "net/dns.h"
 
 /* err OK: at least one record, and the lowest TTL of what led to them. ERR_NOT_FOUND: for how long that may be believed (RFC 2308 §5), 0 when

@@ -54,6 +54,13 @@ def sql(text, *args):
 CLUSTER = []    # one for all tests, made when the first asks
 
 
+def cluster():
+    import postgres
+    if not CLUSTER:
+        CLUSTER.append(postgres.Cluster())
+    return CLUSTER[0]
+
+
 class Engine:
     """A new database; .env for ctl(), .rows() whatever lies in its tables, as texts."""
 
@@ -63,11 +70,8 @@ class Engine:
             os.makedirs("var", mode=0o700, exist_ok=True)
             self.url = "sqlite:var/sipario.db"
         else:
-            import postgres
-            if not CLUSTER:
-                CLUSTER.append(postgres.Cluster())
             self.name = f"ctl{time.monotonic_ns()}"
-            CLUSTER[0].sql("postgres", f"CREATE DATABASE {self.name}")
+            cluster().sql("postgres", f"CREATE DATABASE {self.name}")
             self.url = CLUSTER[0].url(self.name)
         self.env = {"SIPARIO_DB": self.url}
         ctl("db", "migrate", env=self.env)

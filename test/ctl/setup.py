@@ -1,10 +1,12 @@
 """From nothing to a server: init, what the shell completes."""
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
 
+import bench
 from bench import CTL, TOP, at_terminal, ctl, fresh, js, on_both, sql, test
 
 BINARY = os.path.join(TOP, "build/san/sipario")
@@ -46,6 +48,92 @@ def init_asks_on_a_terminal():
     assert stat.S_IMODE(os.stat("var").st_mode) == 0o700 and sql("SELECT name, domain FROM users") == [("bob", "example.net")]
     shown, status = at_terminal(["init"], [b"example.net\n", b"\n", b"\n", b"bob\n", b"my.cfg\n", b"\n"])
     assert os.waitstatus_to_exitcode(status) == 1 and "my.cfg is kept" in shown, shown
+
+
+# --- doctor ---
+
+class Lone:
+    """No database of its own."""
+    @staticmethod
+    def ctl(*args, **kw):
+        return ctl(*args, **kw)
+
+
+def found(e, *args, status=0):
+    said = e.ctl("doctor", "--json", *args, status=None)
+    assert said.status == status, said + said.err
+    return {x["check"]: x for x in json.loads(said)}
+
+
+@on_both
+def the_doctor_looks_at_the_database(e):
+    e.ctl("init", "--domain", "127.0.0.1")
+    all_ = found(e, "--config", "sipario.cfg")
+    assert all_["configuration"]["result"] == all_["database"]["result"] == all_["certificates"]["result"] == all_["DNS of 127.0.0.1"]["result"] == "ok", all_
+    assert "ms (median of 21" in all_["database answers"]["found"]
+    assert {"clock", "server", "open files", "UDP buffers"} <= set(all_)
+    assert all_["server"]["result"] == "warn" and "var/control.sock" in all_["server"]["found"]
+    if e.kind == "sqlite":
+        os.chmod("var/sipario.db", 0o644)
+        os.chmod("sipario.cfg", 0o666)
+        all_ = found(e)
+        assert "chmod 600" in all_["database file"]["remedy"] and all_["disk"]["found"].endswith("MB are free at var/sipario.db")
+        out = e.ctl("doctor")
+        assert "warn  database file" in out and " -> chmod 600" in out and out.rstrip().endswith(" 0 failed")
+    else:
+        assert all_["rights"]["result"] == "warn" and "superuser" in all_["rights"]["found"]
+
+
+@test
+def the_doctor_says_what_does_not_work():
+    assert "db migrate" in found(Lone(), status=1)["database"]["found"]
+    with open("bad.cfg", "w") as f:
+        f.write("request_route { frobnicate(); }")
+    assert "`sipario -c`" in found(Lone(), "--config", "bad.cfg", status=1)["configuration"]["remedy"]
+
+
+@test
+def the_doctor_follows_the_dns():
+    import dns
+    fresh()
+    d = dns.Dns({("unrelated.example", "A"): ["127.0.0.1"]})
+    try:
+        with open("sipario.cfg", "w") as f:
+            f.write(d.setting() + 'domain "Example.ORG";\nlisten udp:127.0.0.1:5060;\nrequest_route { drop; }\n')
+        rows = (
+            ({}, "fail", "nobody finds example.org"),
+            ({("example.org", "A"): ["127.0.0.1"]}, "ok", "example.org:5060 (127.0.0.1)"),
+            ({("_sip._udp.example.org", "SRV"): ["0 0 5070 sip.example.org"], ("sip.example.org", "AAAA"): ["::1"]}, "ok", "sip.example.org:5070 (::1)"),
+            ({("example.org", "NAPTR"): ["10 10 s SIP+D2T _sip._tcp.x.example"], ("_sip._tcp.x.example", "SRV"): ["0 0 5060 a.example", "1 0 5060 b.example"],
+              ("a.example", "A"): ["203.0.113.9"], ("b.example", "A"): ["127.0.0.1"]}, "ok", "a.example:5060 (203.0.113.9), b.example:5060 (127.0.0.1)"),
+            ({("_sip._udp.example.org", "SRV"): ["0 0 5060 a.example", "1 0 5060 gone.example"], ("a.example", "A"): ["127.0.0.1"]}, "warn", "gone.example:5060 (no address)"),
+            ({("example.org", "A"): ["203.0.113.9"]}, "warn", "none is an address of this host"),
+        )
+        for zone, result, want in rows:
+            d.zone = zone
+            got = found(Lone(), status=1 if result == "fail" else 0)
+            got = next(v for k, v in got.items() if k.lower() == "dns of example.org")
+            assert got["result"] == result and want in got["found"].lower(), (zone, got)
+    finally:
+        d.close()
+
+
+@test
+def the_doctor_reads_certificates():
+    c = bench.cluster()
+    c.sql("postgres", "CREATE DATABASE doctor")
+    env = {"SIPARIO_DB": c.url("doctor")}
+    ctl("db", "migrate", env=env)
+    for days, result, want in ((100, "ok", r"valid for (99|100) days"), (3, "warn", r"valid for [23] days")):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", str(days), "-subj", "/CN=x", "-keyout", "k.pem",
+                        "-out", "c.pem"], check=True, capture_output=True)
+        got = json.loads(ctl("doctor", "--json", env={"SIPARIO_DB": c.url("doctor", sslrootcert="c.pem", sslmode="disable")}, status=None))
+        got = next(x for x in got if x["check"] == "certificate sslrootcert")
+        assert got["result"] == result and re.search(want, got["found"]), got
+    for path, want in (("nowhere.pem", "cannot be read"), ("sipario.txt", "no certificate")):
+        open("sipario.txt", "w").close()
+        got = json.loads(ctl("doctor", "--json", env={"SIPARIO_DB": c.url("doctor", sslrootcert=path, sslmode="disable")}, status=1))
+        assert want in next(x for x in got if x["check"] == "certificate sslrootcert")["found"]
 
 
 # --- completion ---
