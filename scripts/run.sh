@@ -5,6 +5,7 @@
 #   SIPARIO_DOMAIN   the domain of the users    the host of SIPARIO_LISTEN, so that phones find it without DNS
 #   SIPARIO_DB       the database               sqlite:var/sipario.db
 #   SIPARIO_SOCKET   the control socket         var/control.sock
+#   SIPARIO_SPOOL    records of calls           var/cdr
 #   SIPARIO_PHONES   where the passwords are kept    var/phones.txt
 #   SIPARIO_USERS    users to make              "alice bob"
 set -eu
@@ -98,4 +99,4 @@ last=${users##* }
 	echo
 } >&2
 
-exec build/sipario -f etc/sipario.cfg -D "DOMAIN=$domain" -D "LISTEN=udp:$rest" -D "LISTEN_TCP=tcp:$rest" -D "DATABASE=$SIPARIO_DB" -D "CONTROL=$SIPARIO_SOCKET"
+exec build/sipario -f etc/sipario.cfg -D "DOMAIN=$domain" -D "LISTEN=udp:$rest" -D "LISTEN_TCP=tcp:$rest" -D "DATABASE=$SIPARIO_DB" -D "CONTROL=$SIPARIO_SOCKET" -D "SPOOL=${SIPARIO_SPOOL:-var/cdr}"

@@ -101,7 +101,7 @@ class Server:
         if database and not store:
             Template.copy(self.db)
         text = script if script is not None else f'include "{TOP}/etc/sipario.cfg";\n'
-        consts = {"DOMAIN": DOMAIN, "LISTEN": f"udp:{self.here}", "LISTEN_TCP": f"tcp:{self.here}", "DATABASE": self.store, "CONTROL": self.control}
+        consts = {"DOMAIN": DOMAIN, "LISTEN": f"udp:{self.here}", "LISTEN_TCP": f"tcp:{self.here}", "DATABASE": self.store, "CONTROL": self.control, "SPOOL": bench.path(f"{n}.cdr")}
         if script is not None:
             for k, v in consts.items():
                 text = text.replace("@" + k + "@", v)
