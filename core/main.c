@@ -237,6 +237,18 @@ static enum err read_proxies(char *why)
 	return OK;
 }
 
+/* Of the table of transactions. The more memory there is, the more of them may linger (a REGISTER that waited for the database does for 32 s, RFC 3261
+ * §17.2.2): with a bucket for each 32 kB chains are short at any rate that fits. */
+static unsigned transaction_buckets(void)
+{
+	enum { FEWEST = 1 << 15, MOST = 1 << 20 };
+	unsigned n = FEWEST;
+
+	while (n < MOST && n < settings.memory_limit >> 15)
+		n *= 2;
+	return n;
+}
+
 static enum err build_shared(char *why, size_t cap)
 {
 	static const struct proxy_user proxy = { .request = script_request, .dialog = script_dialog, .reply = script_reply, .follow = script_follow, .timeout = script_timeout, .is_local = script_is_local };
@@ -250,7 +262,7 @@ static enum err build_shared(char *why, size_t cap)
 	}
 	trail_boot(settings.trail_bytes < settings.memory_limit / 64 ? settings.trail_bytes : settings.memory_limit / 64);
 	reload_boot(process_control_slot(&server.plan));
-	if (timer_boot() || mailbox_boot() || adopt_boot() || dns_cache_boot() || avoid_boot() || net_boot() || tm_boot(0)) {
+	if (timer_boot() || mailbox_boot() || adopt_boot() || dns_cache_boot() || avoid_boot() || net_boot() || tm_boot(transaction_buckets())) {
 		snprintf(why, cap, "shared memory is too small: raise `memory_limit`");
 		return ERR_NOMEM;
 	}

@@ -3,8 +3,6 @@
 #include "base/random.h"
 #include "tm/trans.h"
 
-enum { BUCKETS = 32768 };	/* 0.8 MB; chains of five at 5000 calls a second, each lingering for 32 s */
-
 struct bucket {
 	struct lock lock;	/* RANK_TM_BUCKET: the chain, and `linked` of its members */
 	struct list chain;
@@ -50,7 +48,7 @@ static void register_counters(void)
 
 enum err tm_boot(unsigned buckets)
 {
-	size_t n = buckets ? buckets : BUCKETS;
+	size_t n = buckets;
 
 	register_counters();
 	tab.owner = shm_owner_new("tm");

@@ -69,7 +69,7 @@ struct tm_testimony {
 	void (*gone)(struct tm_witness *w);
 };
 
-/* Supervisor, before the fork; buckets: a power of two (0: default). The timer and mailbox floors are booted before. */
+/* Supervisor, before the fork; buckets: a power of two. The timer and mailbox floors are booted before. */
 MUST_CHECK enum err tm_boot(unsigned buckets);
 void tm_set_user(const struct tm_user *u);
 
