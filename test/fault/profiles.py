@@ -1,0 +1,182 @@
+"""Profiles in shared memory: how soon a change holds, how often the database is asked, and what holds while it is away."""
+import concurrent.futures
+import os
+import signal
+import statistics
+import time
+
+import postgres
+import relay
+import sip
+from sipario import DOMAIN, Server, new_database, password, role
+from suite import test
+
+CACHED = """listen udp:@LISTEN_AT@; domain @DOMAIN@; database "@DATABASE@"; control "@CONTROL@";
+module profile { grace = @GRACE@; }
+module auth {} module location { durable = off; } module registrar {}
+request_route {
+	if ($rm == "REGISTER") { authenticate(); save(); }
+	let user = profile($ru) ?? send_reply(404);
+	if (user.forward_always) send_reply(302, user.forward_always);
+	send_reply(480, user.name);
+}
+"""
+
+
+def server(b, store, grace="1h", workers=2, **kw):
+    s = Server(b, script=CACHED.replace("udp:@LISTEN_AT@", "@LISTEN@").replace("@GRACE@", grace), store=store, workers=workers, **kw)
+    return s
+
+
+def phone(b, s, user):
+    return b.keep(sip.Phone(s.address, user, DOMAIN, password=password(user)))
+
+
+def count(s, name):
+    for line in s.ctl("stats", name).splitlines():
+        words = line.split()
+        if words and words[0] == name:
+            return int(words[1])
+    raise AssertionError(f"no counter {name}: {s.ctl('stats', name)}")
+
+
+def asks(p, user):
+    """Status and reason of a MESSAGE to that user."""
+    m = p.finish(p.start("MESSAGE", f"sip:{user}@{DOMAIN}"))
+    return m.status, m.start.split(" ", 2)[2]
+
+
+def until(fn, seconds=10):
+    end = time.monotonic() + seconds
+    while not fn():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.02)
+
+
+def cluster(b):
+    c = b.keep(postgres.Cluster())
+    new_database(c.url("sip"))
+    return c
+
+
+def heard(s, p, user="alice"):
+    """From now on changes are heard: a second question for the same user is not asked."""
+    def quiet():
+        asks(p, user)
+        before = count(s, "profile.queries")
+        asks(p, user)
+        return count(s, "profile.queries") == before
+    until(quiet)
+
+
+def changes_hold_soon(b, s, sql):
+    """Forwarding set and removed by SQL, each time asked until it holds, in both workers."""
+    p, ms = [phone(b, s, "carol") for _ in range(4)], []
+    heard(s, p[0], "bob")
+    for i in range(12):
+        assert asks(p[i % 4], "bob")[0] in (302, 480)
+        sql(f"UPDATE users SET forward_always = 'sip:n{i}@{DOMAIN}' WHERE name = 'bob'")
+        started = time.monotonic()
+        while asks(p[i % 4], "bob") != (302, f"sip:n{i}@{DOMAIN}"):
+            assert time.monotonic() < started + 2, "a change does not hold"
+        ms.append((time.monotonic() - started) * 1000)
+        assert all(asks(x, "bob") == (302, f"sip:n{i}@{DOMAIN}") for x in p)
+    print(f"# a change holds after {statistics.median(ms):.0f} ms, at most {max(ms):.0f} ms", flush=True)
+    sql("INSERT INTO aliases (name, domain, user_id) SELECT 'sales', domain, id FROM users WHERE name = 'dave'")
+    until(lambda: asks(p[0], "sales") == (480, "dave"), 2)
+    sql("UPDATE users SET status = 'disabled' WHERE name = 'dave'")
+    until(lambda: asks(p[0], "sales")[0] == 404, 2)
+    sql("DELETE FROM aliases")
+    sql("INSERT INTO domains (name) VALUES ('new.example')")
+    until(lambda: "new.example" in p[0].finish(p[0].start("OPTIONS", "sip:sales@new.example")).start or asks(p[0], "sales")[0] == 404, 2)
+    alice = phone(b, s, "alice")
+    alice.registered()
+    before = count(s, "profile.queries")
+    for _ in range(10):
+        alice.registered()
+    assert count(s, "profile.queries") == before
+    sql("UPDATE users SET ha1_md5 = NULL, ha1_sha256 = NULL WHERE name = 'alice'")
+    until(lambda: alice.register().status != 200, 2)
+
+
+@test("a change of a profile by SQL holds soon, and nobody asks twice: PostgreSQL", alone=True)
+def _(b):
+    c = cluster(b)
+    changes_hold_soon(b, server(b, c.url("sip")), lambda text: c.sql("sip", text))
+
+
+@test("a change of a profile by SQL holds soon, and nobody asks twice: SQLite", alone=True)
+def _(b):
+    s = server(b, None)
+    changes_hold_soon(b, s, s.sql)
+
+
+@test("PostgreSQL away: who is known goes on, who is not gets 503, after the grace all do")
+def _(b):
+    c = cluster(b)
+    s = server(b, c.url("sip"), grace="6s")
+    p, alice = phone(b, s, "carol"), phone(b, s, "alice")
+    heard(s, p, "bob")
+    alice.registered()
+    c.stop("immediate")
+    away = time.monotonic()
+    assert asks(p, "bob")[0] == 480 and alice.register().status == 200
+    m = p.finish(p.start("MESSAGE", f"sip:dave@{DOMAIN}"))
+    assert m.status == 503 and m.get("Retry-After"), m.start
+    assert alice.register().status == 200 or time.monotonic() > away + 5
+    until(lambda: asks(p, "bob")[0] == 503, 20)
+    assert time.monotonic() > away + 5
+    assert count(s, "profile.stale") > 0
+    c.start()
+    until(lambda: asks(p, "bob")[0] == 480 and asks(p, "dave")[0] == 480, 20)
+    c.sql("sip", f"UPDATE users SET forward_always = 'sip:x@{DOMAIN}' WHERE name = 'bob'")
+    until(lambda: asks(p, "bob")[0] == 302)
+
+
+@test("what changed while nobody could listen holds afterwards")
+def _(b):
+    c = cluster(b)
+    s = server(b, c.url("sip"))
+    p = phone(b, s, "carol")
+    heard(s, p, "bob")
+    c.sql("sip", f"BEGIN; UPDATE users SET forward_always = 'sip:y@{DOMAIN}' WHERE name = 'bob'; SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+          "WHERE query LIKE '%LISTEN%' AND pid <> pg_backend_pid(); COMMIT")
+    until(lambda: asks(p, "bob")[0] == 302)
+    heard(s, p, "bob")
+    c.stop()
+    c.start()
+    c.sql("sip", "UPDATE users SET forward_always = NULL WHERE name = 'bob'")
+    until(lambda: asks(p, "bob")[0] == 480)
+    heard(s, p, "bob")
+
+
+@test("a hundred who want the same user at once ask the database once")
+def _(b):
+    c = cluster(b)
+    far = b.keep(relay.Relay(os.path.join(c.dir, f".s.PGSQL.{c.port}"), 0.2))
+    s = server(b, f"postgresql://sipario@127.0.0.1:{far.port}/sip?sslmode=disable")
+    group = [phone(b, s, "bob") for _ in range(100)]
+    heard(s, group[0], "alice")
+    before = count(s, "profile.queries")
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        todo = [p.start("MESSAGE", f"sip:bob@{DOMAIN}") for p in group]
+        assert all(m.status == 480 for m in pool.map(lambda x: x[0].finish(x[1]), zip(group, todo)))
+    assert count(s, "profile.queries") == before + 1, count(s, "profile.queries") - before
+
+
+@test("kill -9 of workers while they ask leaves nobody waiting")
+def _(b):
+    c = cluster(b)
+    far = b.keep(relay.Relay(os.path.join(c.dir, f".s.PGSQL.{c.port}"), 0.1))
+    s = server(b, f"postgresql://sipario@127.0.0.1:{far.port}/sip?sslmode=disable")
+    group = [phone(b, s, f"u{i}") for i in range(8)]
+    for i in range(4):
+        for n, p in enumerate(group):
+            p.start("MESSAGE", f"sip:n{i}.{n % 2}@{DOMAIN}")
+        time.sleep(0.05)
+        victim = [x for x in s.children() if role(x) == f"worker {1 + i % 2}"][0]
+        os.kill(victim, signal.SIGKILL)
+        time.sleep(0.5)
+    for i in range(4):
+        for n in range(2):
+            assert [p for p in group if asks(p, f"n{i}.{n}")[0] == 404] == group
