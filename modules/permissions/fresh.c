@@ -5,20 +5,29 @@
 
 #include "base/clock.h"
 #include "modules/permissions/permissions.h"
+#include "net/mailbox.h"
+#include "shm/shm.h"
 
 struct table {
 	struct db_stmt stmt;
 	void *(*made_of)(const struct db_rows *rows);
 	void          *now;	/* made in the supervisor, replaced in each worker by its own */
-	struct timer   timer;	/* private to the worker */
+	const char    *changed;	/* what triggers tell when it has changed */
+	struct mail   *letters;	/* shared: one a process slot, read in each worker */
+	void         (*read)(struct mail *m);
+	struct timer   timer;	/* private to the worker, as is what follows */
+	bool           asked, outdated;	/* a question is under way; a change has overtaken it */
 };
+static void read_networks(struct mail *m);
+static void read_numbers(struct mail *m);
 
 static struct {
 	struct table  networks, numbers;
 	struct wheel *wheel;
 } kept = {
-	.networks = { .stmt = { "SELECT CAST(network AS text), name FROM trusted_peers WHERE status = 'active'", 0, 0 }, .made_of = networks_of },
-	.numbers = { .stmt = { "SELECT prefix, class FROM call_prefixes", 0, 0 }, .made_of = numbers_of },
+	.networks = { .stmt = { "SELECT CAST(network AS text), name FROM trusted_peers WHERE status = 'active'", 0, 0 }, .made_of = networks_of,
+		      .changed = "peers", .read = read_networks },
+	.numbers = { .stmt = { "SELECT prefix, class FROM call_prefixes", 0, 0 }, .made_of = numbers_of, .changed = "prefixes", .read = read_numbers },
 };
 
 const struct networks *fresh_networks(void)
@@ -42,10 +51,41 @@ static bool replace(struct table *t, const struct db_rows *rows)
 	return true;
 }
 
-void fresh_boot(void)
+/* In the worker that listens. */
+static void tell_workers(struct table *t, enum db_news news, struct str key)
 {
-	db_stmt_register(&kept.networks.stmt);
-	db_stmt_register(&kept.numbers.stmt);
+	if (news == DB_MISSED || (news == DB_CHANGED && str_is(key, t->changed)))
+		for (unsigned slot = 1; slot < proc_count(); slot++)
+			mail_post(slot, &t->letters[slot]);
+}
+
+static void heard(enum db_news news, struct str key)
+{
+	tell_workers(&kept.networks, news, key);
+	tell_workers(&kept.numbers, news, key);
+}
+
+static enum err boot(struct table *t)
+{
+	t->letters = shm_alloc(shm_owner_new("permissions"), proc_count() * sizeof(t->letters[0]));
+	if (!t->letters)
+		return ERR_NOMEM;
+	for (unsigned slot = 0; slot < proc_count(); slot++)
+		mail_init(&t->letters[slot], t->read);
+	db_stmt_register(&t->stmt);
+	return OK;
+}
+
+enum err fresh_boot(void)
+{
+	static const struct db_listener listener = { "sipario_profile", heard };
+	enum err err = boot(&kept.networks);
+
+	if (!err)
+		err = boot(&kept.numbers);
+	if (!err)
+		db_listen(&listener);
+	return err;
 }
 
 static enum err load(struct db *d, struct table *t, char *why, size_t cap)
@@ -83,21 +123,57 @@ static void again(struct table *t)
 	wheel_arm(kept.wheel, &t->timer, clock_ms() + permissions_cfg.refresh_ms);
 }
 
+static void rows_came(void *arg, enum err err, const struct db_rows *rows);
+
+static void ask(struct table *t)
+{
+	t->outdated = false;
+	t->asked = !db_query(&t->stmt, NULL, rows_came, t);
+	if (t->asked)
+		return;
+	counter_inc(&permissions_failures);
+	again(t);
+}
+
 static void rows_came(void *arg, enum err err, const struct db_rows *rows)
 {
-	if (err || !replace(arg, rows))
+	struct table *t = arg;
+
+	t->asked = false;
+	if (err || !replace(t, rows))
 		counter_inc(&permissions_failures);
-	again(arg);
+	if (t->outdated && !err)
+		ask(t);
+	else
+		again(t);
 }
 
 static void refresh(struct timer *timer)
 {
-	struct table *t = CONTAINER(timer, struct table, timer);
+	ask(CONTAINER(timer, struct table, timer));
+}
 
-	if (!db_query(&t->stmt, NULL, rows_came, t))
+static void read_now(struct table *t)
+{
+	if (!kept.wheel)
 		return;
-	counter_inc(&permissions_failures);
-	again(t);
+	t->outdated = true;
+	if (t->asked)
+		return;
+	wheel_disarm(&t->timer);
+	ask(t);
+}
+
+static void read_networks(struct mail *m)
+{
+	(void)m;
+	read_now(&kept.networks);
+}
+
+static void read_numbers(struct mail *m)
+{
+	(void)m;
+	read_now(&kept.numbers);
 }
 
 void fresh_keep(struct loop *l)

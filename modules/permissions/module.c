@@ -6,7 +6,7 @@ struct permissions_cfg permissions_cfg;
 
 static const struct mod_param params[] = {
 	{ "refresh", P_MS, &permissions_cfg.refresh_ms, "5s", 100, 3600000, NULL,
-	  "how often each worker reads the tables of trusted peers and of prefixes", true },
+	  "how often each worker reads the tables of trusted peers and of prefixes, also when it was told of no change", true },
 	{ 0 }
 };
 
@@ -63,7 +63,10 @@ static enum err configure(char *why)
 
 static enum err start(char *why)
 {
-	fresh_boot();
+	if (fresh_boot()) {
+		snprintf(why, 256, "no shared memory: raise `memory_limit`");
+		return ERR_NOMEM;
+	}
 	return fresh_load(why, 256);
 }
 

@@ -25,7 +25,7 @@ const struct str *numbers_find(const struct numbers *n, struct str number);
 struct str number_of(struct arena *a, const struct value *v);
 
 /* --- fresh.c: both tables, in the private memory of each process --- */
-void fresh_boot(void);
+MUST_CHECK enum err fresh_boot(void);
 MUST_CHECK enum err fresh_load(char *why, size_t cap);	/* supervisor */
 void fresh_keep(struct loop *l);			/* worker */
 const struct networks *fresh_networks(void);		/* NULL: not loaded */

@@ -12,6 +12,7 @@ static struct {
 	struct domains *now;	/* made in the supervisor, replaced in each worker by its own */
 	struct timer    timer;	/* private to the worker */
 	struct wheel   *wheel;
+	bool            asked, outdated;	/* a question is under way; a change has overtaken it */
 } served;
 
 static int by_name(const void *a, const void *b)
@@ -101,30 +102,41 @@ static void again(void)
 	wheel_arm(served.wheel, &served.timer, clock_ms() + profile_cfg.domains_refresh_ms);
 }
 
-/* While the store is away the domains of before are served. */
-static void names_came(void *arg, enum err err, const struct db_rows *rows)
-{
-	(void)arg;
-	if (err || !replace(rows))
-		counter_inc(&profile_failures);
-	again();
-}
+static void names_came(void *arg, enum err err, const struct db_rows *rows);
 
 static void refresh(struct timer *t)
 {
 	(void)t;
-	if (!db_query(&names, NULL, names_came, NULL))
+	served.outdated = false;
+	served.asked = !db_query(&names, NULL, names_came, NULL);
+	if (served.asked)
 		return;
 	counter_inc(&profile_failures);
 	again();
+}
+
+/* While the store is away the domains of before are served. */
+static void names_came(void *arg, enum err err, const struct db_rows *rows)
+{
+	(void)arg;
+	served.asked = false;
+	if (err || !replace(rows))
+		counter_inc(&profile_failures);
+	if (served.outdated && !err)
+		refresh(NULL);
+	else
+		again();
 }
 
 void domains_read_now(void)
 {
 	if (!served.wheel)
 		return;
+	served.outdated = true;
+	if (served.asked)
+		return;
 	wheel_disarm(&served.timer);
-	refresh(&served.timer);
+	refresh(NULL);
 }
 
 void domains_keep_fresh(struct loop *l)

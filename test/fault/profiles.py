@@ -11,11 +11,14 @@ import sip
 from sipario import DOMAIN, Server, new_database, password, role
 from suite import test
 
-CACHED = """listen udp:@LISTEN_AT@; domain @DOMAIN@; database "@DATABASE@"; control "@CONTROL@";
-module profile { grace = @GRACE@; }
+CACHED = """listen @LISTEN@; domain @DOMAIN@; database "@DATABASE@"; control "@CONTROL@";
+module profile { grace = @GRACE@; domains_refresh = 1h; }
+module permissions { refresh = 1h; }
 module auth {} module location { durable = off; } module registrar {}
 request_route {
 	if ($rm == "REGISTER") { authenticate(); save(); }
+	if ($rm == "INFO" && is_local($rd)) send_reply(200);
+	if ($rm == "INFO") send_reply(403, call_class($ru) ?? "none");
 	let user = profile($ru) ?? send_reply(404);
 	if (user.forward_always) send_reply(302, user.forward_always);
 	send_reply(480, user.name);
@@ -24,7 +27,7 @@ request_route {
 
 
 def server(b, store, grace="1h", workers=2, **kw):
-    s = Server(b, script=CACHED.replace("udp:@LISTEN_AT@", "@LISTEN@").replace("@GRACE@", grace), store=store, workers=workers, **kw)
+    s = Server(b, script=CACHED.replace("@GRACE@", grace), store=store, workers=workers, **kw)
     return s
 
 
@@ -88,7 +91,9 @@ def changes_hold_soon(b, s, sql):
     until(lambda: asks(p[0], "sales")[0] == 404, 2)
     sql("DELETE FROM aliases")
     sql("INSERT INTO domains (name) VALUES ('new.example')")
-    until(lambda: "new.example" in p[0].finish(p[0].start("OPTIONS", "sip:sales@new.example")).start or asks(p[0], "sales")[0] == 404, 2)
+    until(lambda: all(x.finish(x.start("INFO", "sip:a@new.example")).status == 200 for x in p), 2)
+    sql("INSERT INTO call_prefixes (prefix, class) VALUES ('+39', 'national')")
+    until(lambda: all(x.finish(x.start("INFO", "sip:+39@elsewhere.example")).reason == "national" for x in p), 2)
     alice = phone(b, s, "alice")
     alice.registered()
     before = count(s, "profile.queries")
