@@ -68,9 +68,25 @@ static void check_duration(struct checker *c, struct expr *e, const char *what, 
 		check_range(c, e, min, INT64_C(31536000000));
 }
 
+/* 192.0.2.20, "192.0.2.20:5070"; [2001:db8::1] is a list, if one looks closely. */
+static bool may_be_address(const struct value *v)
+{
+	if (v->type == T_LIST)
+		return v->u.list->count == 1 && v->u.list->v[0].type == T_IP;
+	return v->type == T_IP || v->type == T_STR;
+}
+
+static void check_not_ours(struct checker *c, const struct expr *e, const struct addr *addr, const char *ours)
+{
+	struct addr server;
+
+	if (!addr_parse(str_of(ours), 0, &server) && addr_ip_eq(addr, &server))
+		diag_add(c->d, D_ADDRESS, e->span, "in tests %s is the server's own address", ours);
+}
+
 static void check_address(struct checker *c, const struct scene *at, struct expr *e)
 {
-	struct addr  addr, server;
+	struct addr  addr;
 	struct str   text;
 	struct diag *g;
 
@@ -85,9 +101,9 @@ static void check_address(struct checker *c, const struct scene *at, struct expr
 	text = value_text(c->a, &e->u.value);
 	if (!text.p)
 		return;
-	if ((e->u.value.type == T_IP || e->u.value.type == T_STR) && !test_address_parse(text, &addr)) {
-		if (!addr_parse(STR(SIM_SERVER), 0, &server) && addr_ip_eq(&addr, &server))
-			diag_add(c->d, D_ADDRESS, e->span, "in tests %s is the server's own address", SIM_SERVER);
+	if (may_be_address(&e->u.value) && !test_address_parse(text, &addr)) {
+		check_not_ours(c, e, &addr, SIM_SERVER);
+		check_not_ours(c, e, &addr, SIM_SERVER_6);
 		return;
 	}
 	g = diag_add(c->d, D_ADDRESS, e->span, "`" STR_FMT "` is no address", STR_ARG(text));

@@ -28,7 +28,7 @@ static struct {
 	uint64_t               ms;		/* of the virtual clock */
 	int64_t                start_us;	/* wall clock of the beginning */
 	struct loop           *loop;
-	const struct listener *udp, *tcp;
+	const struct listener *udp[2], *tcp[2];	/* of IPv4, of IPv6 */
 	struct sim_message    *first, **last;
 	unsigned               sent;		/* counts, to see that a turn did something */
 	struct name            names[MOST_NAMES];
@@ -87,11 +87,14 @@ void sim_refuse(const struct addr *peer, bool refuse)
 
 static enum err lookup(struct str host, enum dns_type type, struct dns_answer *out)
 {
-	for (unsigned i = 0; i < sim.name_count; i++)
-		if (str_ieqz(host, sim.names[i].host) && (type == DNS_HOST || type == DNS_A)) {
-			out->count = 1;
-			return addr_parse(str_of(sim.names[i].ip), 0, &out->addr[0]);
-		}
+	for (unsigned i = 0; i < sim.name_count; i++) {
+		enum dns_type own = strchr(sim.names[i].ip, ':') ? DNS_AAAA : DNS_A;
+
+		if (!str_ieqz(host, sim.names[i].host) || (type != DNS_HOST && type != own))
+			continue;
+		out->count = 1;
+		return addr_parse(str_of(sim.names[i].ip), 0, &out->addr[0]);
+	}
 	return ERR_NOT_FOUND;
 }
 
@@ -254,6 +257,13 @@ static enum err shared_floors(char *why, size_t cap)
 	return modules_start(why, cap);
 }
 
+static bool listen_on(unsigned family, const char *ip)
+{
+	sim.udp[family] = net_fake_listener(TP_UDP, ip, 5060);
+	sim.tcp[family] = net_fake_listener(TP_TCP, ip, 5060);
+	return sim.udp[family] && sim.tcp[family];
+}
+
 static enum err worker_floors(char *why, size_t cap)
 {
 	static const struct dns_config dns = { .servers = "127.0.0.1:9", .timeout_ms = 1000, .tries = 1 };	/* never asked: see lookup() */
@@ -261,9 +271,7 @@ static enum err worker_floors(char *why, size_t cap)
 	snprintf(why, cap, "no memory");
 	trail_start();
 	sim.loop = loop_new();
-	sim.udp = net_fake_listener(TP_UDP, SIM_SERVER, 5060);
-	sim.tcp = net_fake_listener(TP_TCP, SIM_SERVER, 5060);
-	if (!sim.loop || !sim.udp || !sim.tcp || mailbox_start(sim.loop) || dns_start(sim.loop, &dns) || script_worker_start(sim.loop))
+	if (!sim.loop || !listen_on(0, SIM_SERVER) || !listen_on(1, SIM_SERVER_6) || mailbox_start(sim.loop) || dns_start(sim.loop, &dns) || script_worker_start(sim.loop))
 		return ERR_NOMEM;
 	if (sim.folder[0] && (db_worker_start(sim.loop) || db_writer_start(sim.loop)))
 		return ERR_IO;
@@ -331,16 +339,16 @@ uint64_t sim_ms(void)
 
 struct flow sim_flow_over(enum transport t, const struct addr *peer)
 {
-	return (struct flow){ .via = t == TP_TCP ? sim.tcp : sim.udp, .peer = *peer };
+	bool six = peer->u.any.sa_family == AF_INET6;
+
+	return (struct flow){ .via = t == TP_TCP ? sim.tcp[six] : sim.udp[six], .peer = *peer };
 }
 
 struct flow sim_flow(const char *ip, uint16_t port)
 {
-	struct flow f = { .via = sim.udp };
+	struct addr peer;
 
-	if (addr_parse(str_of(ip), port, &f.peer))
-		f.via = NULL;
-	return f;
+	return addr_parse(str_of(ip), port, &peer) ? (struct flow){ 0 } : sim_flow_over(TP_UDP, &peer);
 }
 
 void sim_receive(struct str bytes, const struct flow *from)

@@ -14,6 +14,7 @@ struct sim_message {
 };
 
 #define SIM_SERVER "192.0.2.10"
+#define SIM_SERVER_6 "2001:db8::10"
 /* What a world begins with. */
 struct sim_plan {
 	int64_t     start_unix;	/* 0: 2026-01-01 */
@@ -22,8 +23,8 @@ struct sim_plan {
 	enum err (*fill)(struct db *d, void *arg, char *why, size_t cap);
 	void *arg;
 };
-/* Boot the floors below on the settings as they are, start the registered modules, and listen on 192.0.2.10:5060, UDP and TCP (a documentation
- * address, RFC 5737: nothing can leave by mistake). With a database setting an empty SQLite file in a temporary folder takes its place. */
+/* Boot the floors below on the settings as they are, start the registered modules, and listen on 192.0.2.10:5060 and [2001:db8::10]:5060, UDP and
+ * TCP (documentation addresses, RFC 5737 and RFC 3849: nothing can leave by mistake). With a database setting an empty SQLite file in a temporary folder takes its place. */
 MUST_CHECK enum err sim_boot(char *why, size_t cap);
 MUST_CHECK enum err sim_boot_as(const struct sim_plan *plan, char *why, size_t cap);
 /* An empty database of the present schema at that place, for many worlds to begin with. */
