@@ -95,10 +95,16 @@ static struct str check(struct str path, struct str text, struct arena *a)
 {
 	struct script_options o = { .json = true };
 	struct str            report = STR_NONE;
+	struct script        *s;
+	char                  why[300];
 
 	module_forget_all();
-	if (!script_boot())
-		script_free(script_load_text(path, text, &o, a, &report));
+	if (script_boot())
+		return report;
+	s = script_load_text(path, text, &o, a, &report);
+	if (s && script_apply(s, why, sizeof(why)))	/* what modules say to their parameters together */
+		report = script_refused(s, why, &o, a);
+	script_free(s);
 	return report;
 }
 
