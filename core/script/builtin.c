@@ -232,7 +232,7 @@ static const struct mod_arg branch_args[] = {
 };
 static const struct mod_arg path_args[] = { { "at", T_STR, .optional = true }, { 0 } };
 static const struct mod_arg relay_args[] = {
-	{ "timeout", T_DURATION, .optional = true, .min = 1, .max = UINT32_MAX }, { "to", T_STR, .optional = true },
+	{ "timeout", T_DURATION, .optional = true, .min = 1, .max = 86400000 }, { "to", T_STR, .optional = true },
 	{ "on_branch", T_STR, .optional = true }, { "on_reply", T_STR, .optional = true }, { 0 },
 };
 static const struct mod_arg type_args[] = { { "type", T_STR, .optional = true }, { 0 } };

@@ -300,13 +300,16 @@ static void check_field(struct checker *c, const struct mod_func *f, const struc
 static void check_arg_literal(struct checker *c, const struct mod_func *f, size_t i, const struct expr *e)
 {
 	const struct mod_arg *a = &f->args[i];
+	struct diag          *g;
 
 	if (i == 0 && (f->flags & F_REPLY_CODE) && is_const(e) && e->u.value.type == T_INT) {
 		if (e->u.value.u.i < 100 || e->u.value.u.i > 699)
 			diag_add(c->d, D_REPLY_CODE, e->span, "%lld is no reply code: they are 100 to 699", (long long)e->u.value.u.i);
 		return;
 	}
-	check_range(c, e, a->min, a->max);
+	g = check_range(c, e, a->min, a->max);
+	if (g && is_optional(a) && !a->preset && !e->u.value.u.i)	/* 0 for "none" */
+		diag_help(c->d, g, "where there shall be no `%s`, leave it out", a->name);
 	if (a->type == T_URI || a->literal == uri_ok)
 		check_uri(c, e);
 	if (strcmp(a->name, "method") == 0 || strcmp(a->name, "methods") == 0)
@@ -341,7 +344,11 @@ static void argument_type(struct checker *c, const struct mod_func *f, const str
 		diag_help(c->d, g, a->type == T_DURATION ? "say the unit: %llds, %lldms" : "say the unit: %lldkB, %lldMB", (long long)e->u.value.u.i, (long long)e->u.value.u.i);
 	else if (a->type == T_STR && e->type.type != T_NULL && e->type.type != T_LIST && e->type.type != T_RECORD && e->type.type != T_REGEX)
 		diag_help(c->d, g, "as text: \"$(" STR_FMT ")\"", STR_ARG(span_text(e->span)));
-	else
+	else if (a->type == T_STR && strcmp(a->name, "methods") == 0 && e->type.type == T_LIST)
+		diag_help(c->d, g, "write \"INVITE|MESSAGE\", or `$rm in " STR_FMT "`", STR_ARG(span_text(e->span)));
+	else if (check_quoted(c, g, e, a->type))
+		return check_bad(e);
+	else if (!(f->flags & F_METHOD) || a != f->args || !check_habit(c, g, e, str_of(f->name)))
 		help_signature(c, g, f);
 	check_bad(e);
 }
@@ -529,10 +536,14 @@ void check_call(struct checker *c, struct expr *e, bool wanted)
 		return;
 	}
 	f = check_find_func(c, e->u.call.name, e->u.call.method);
-	argv = f ? check_new(c, (arg_count(f) + 2 * given_count(e) + 1) * sizeof(*argv)) : NULL;
-	if (!f)
+	if (!f) {
+		check_loose_args(c, e->u.call.args);	/* what the receiver is says what was meant */
 		check_no_func(c, &e->u.call);
-	if (!f || !argv || !place_args(c, f, e, argv, &argc)) {
+		check_bad(e);
+		return;
+	}
+	argv = check_new(c, (arg_count(f) + 2 * given_count(e) + 1) * sizeof(*argv));
+	if (!argv || !place_args(c, f, e, argv, &argc)) {
 		check_loose_args(c, e->u.call.args);
 		check_bad(e);
 		return;

@@ -25,6 +25,8 @@ bool check_value_for(struct checker *c, struct expr *e, enum vtype want, bool ma
 		g = diag_add(c->d, code, e->span, "%s is %s, got %s", what, vtype_name(want), check_type_text(c, e->type));
 		if (want == T_DURATION && is_const(e) && e->u.value.type == T_INT)
 			diag_help(c->d, g, "say the unit: %llds, %lldms", (long long)e->u.value.u.i, (long long)e->u.value.u.i);
+		else
+			(void)check_quoted(c, g, e, want);
 		return false;
 	}
 	if (!e->type.nullable || may_be_null || fact_known(c, e))
@@ -225,7 +227,7 @@ static void no_such_field(struct checker *c, struct expr *e, const struct shape 
 	}
 	if (nearest_name(&near).len)
 		diag_did_you_mean(c->d, g, nearest_name(&near));
-	else
+	else if (!check_habit(c, g, e->u.field.of, e->u.field.name))
 		diag_help(c->d, g, "its fields are " STR_FMT, STR_ARG(buf_str(&b)));
 	check_bad(e);
 }
@@ -257,7 +259,7 @@ static void check_field(struct checker *c, struct expr *e)
 		return;
 	}
 	if (of->type.type != T_RECORD && of->type.type != T_URI) {
-		diag_add(c->d, D_OPERAND, e->u.field.name_span, "%s has no fields", check_type_text(c, of->type));
+		(void)check_habit(c, diag_add(c->d, D_OPERAND, e->u.field.name_span, "%s has no fields", check_type_text(c, of->type)), of, e->u.field.name);
 		check_bad(e);
 		return;
 	}
@@ -279,6 +281,7 @@ static bool type_of_member(const struct expr *of)
 static void check_index(struct checker *c, struct expr *e)
 {
 	struct expr *of = e->u.index.of;
+	struct diag *g;
 
 	check_expr(c, of, true);
 	check_expr(c, e->u.index.at, true);
@@ -289,7 +292,9 @@ static void check_index(struct checker *c, struct expr *e)
 	}
 	check_value_for(c, e->u.index.at, T_INT, false, D_OPERAND, "a place in a list");
 	if (of->type.type != T_LIST && of->type.type != T_ANY) {
-		diag_add(c->d, D_OPERAND, of->span, "%s is no list", check_type_text(c, of->type));
+		g = diag_add(c->d, D_OPERAND, of->span, "%s is no list", check_type_text(c, of->type));
+		if (of->type.type == T_STR || of->type.type == T_URI)
+			diag_help(c->d, g, "write `" STR_FMT ".substr(0, 1)` for its first character", STR_ARG(span_text(of->span)));
 		check_bad(e);
 		return;
 	}
@@ -457,8 +462,11 @@ static void check_equality(struct checker *c, struct expr *e)
 
 static void wrong_operands(struct checker *c, struct expr *e)
 {
-	diag_add(c->d, D_OPERAND, e->span, "`%s` does not work on %s and %s", op_text(e->op), check_type_text(c, e->u.op.a->type),
-		 check_type_text(c, e->u.op.b->type));
+	struct diag *g = diag_add(c->d, D_OPERAND, e->span, "`%s` does not work on %s and %s", op_text(e->op), check_type_text(c, e->u.op.a->type),
+				  check_type_text(c, e->u.op.b->type));
+
+	if (e->op == OP_IN && e->u.op.a->type.type == T_IP)
+		(void)check_quoted(c, g, e->u.op.b, T_CIDR);
 	check_bad(e);
 }
 

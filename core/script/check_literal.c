@@ -179,12 +179,12 @@ static const char *number_text(struct checker *c, enum vtype t, int64_t n)
 	return s.p ? s.p : "?";
 }
 
-void check_range(struct checker *c, const struct expr *e, int64_t min, int64_t max)
+struct diag *check_range(struct checker *c, const struct expr *e, int64_t min, int64_t max)
 {
 	enum vtype t = is_const(e) ? e->u.value.type : T_NULL;
 
 	if ((!min && !max) || (t != T_INT && t != T_DURATION && t != T_SIZE) || (e->u.value.u.i >= min && e->u.value.u.i <= max))
-		return;
-	diag_add(c->d, D_RANGE, e->span, "expected %s %s to %s, got %s", vtype_name(t), number_text(c, t, min), number_text(c, t, max),
-		 number_text(c, t, e->u.value.u.i));
+		return NULL;
+	return diag_add(c->d, D_RANGE, e->span, "expected %s %s to %s, got %s", vtype_name(t), number_text(c, t, min), number_text(c, t, max),
+			number_text(c, t, e->u.value.u.i));
 }

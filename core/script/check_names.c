@@ -85,7 +85,7 @@ static void no_method(struct checker *c, const struct call_expr *call)
 
 	if (check_find_func(c, call->name, false))
 		diag_help(c->d, g, "it is a function: write `" STR_FMT "(…)`", STR_ARG(call->name));
-	else
+	else if (!check_habit(c, g, call->args->value, call->name))
 		diag_did_you_mean(c->d, g, nearest_func(c, call->name, true));
 }
 
@@ -248,6 +248,7 @@ struct route *check_find_route(struct checker *c, enum route_kind kind, struct s
 
 void check_event_name(struct checker *c, const struct route *r)
 {
+	struct str           rest = r->name, name = str_take_until(&rest, ':');
 	struct nearest       near = nearest_to(r->name);
 	const struct module *m;
 	struct diag         *g;
@@ -263,7 +264,10 @@ void check_event_name(struct checker *c, const struct route *r)
 		for (struct mod_event *const *e = m->events; e && *e; e++)
 			nearest_offer(&near, str_of((*e)->name));
 	g = diag_add(c->d, D_NO_EVENT, r->name_span, "no event `" STR_FMT "`", STR_ARG(r->name));
-	diag_did_you_mean(c->d, g, nearest_name(&near));
+	if (nearest_name(&near).len || !name.len || c->env->find(name) || str_is(name, "core") || str_is(name, "tm"))
+		diag_did_you_mean(c->d, g, nearest_name(&near));
+	else
+		diag_help(c->d, g, "if it is of a module, load that: `module " STR_FMT " { }`", STR_ARG(name));
 }
 
 /* --- kinds of routes --- */

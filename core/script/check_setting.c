@@ -96,7 +96,9 @@ static struct str plain_text(struct checker *c, const struct expr *e)
 static void check_value(struct checker *c, struct setting *s, const struct mod_param *p, bool words_are_text)
 {
 	char       *room = check_new(c, MOST_TEXT), why[300];
+	struct diag *g;
 	struct buf  b = buf_on(room, room ? MOST_TEXT : 0);
+	int64_t     number;
 	enum err    err;
 
 	if (!room || s->value->kind == EX_BAD || !setting_write(c, &b, p, s->value, words_are_text))
@@ -110,8 +112,11 @@ static void check_value(struct checker *c, struct setting *s, const struct mod_p
 	s->plain = plain_text(c, s->value);
 	snprintf(why, sizeof(why), "this value does not fit");
 	err = c->env->param(p, s->text, false, why, sizeof(why));
-	if (err)
-		diag_add(c->d, D_PARAMETER, s->span, "`%s`: %s", p->name, why);
+	if (!err)
+		return;
+	g = diag_add(c->d, D_PARAMETER, s->span, "`%s`: %s", p->name, why);
+	if ((p->type == P_SECONDS || p->type == P_MS) && str_i64(s->text, &number))
+		diag_help(c->d, g, "say the unit: " STR_FMT "s, " STR_FMT "ms", STR_ARG(s->text), STR_ARG(s->text));
 }
 
 /* --- names --- */
@@ -171,6 +176,31 @@ static const struct module_block *named_before(struct checker *c, const struct m
 	return NULL;
 }
 
+/* Modules of other servers whose work is done here by another one, or by the core. */
+static bool help_elsewhere(struct checker *c, struct diag *g, struct str name)
+{
+	static const char *const core[] = { "tm", "sl", "rr", "maxfwd", "textops", "siputils", "uri", "xlog", "pv", "kex", "corex", "sanity", "nathelper", "sipmsgops",
+					    "signaling", "tmx", "cfgutils", "avpops", "json", "jansson", "db_postgres", "db_mysql", "db_sqlite", "proto_udp", "proto_tcp", "ctl", "mi_fifo" };
+	static const struct { const char *there, *here; } others[] = {
+		{ "usrloc", "location" }, { "auth_db", "auth" }, { "alias_db", "profile" }, { "acc", "cdr" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(core); i++)
+		if (str_is(name, core[i])) {
+			diag_help(c->d, g, "what it did is the core's: leave it out");
+			return true;
+		}
+	for (size_t i = 0; i < COUNT_OF(others); i++)
+		if (str_is(name, others[i].there)) {
+			diag_help(c->d, g, "here it is `module %s { }`", others[i].here);
+			return true;
+		}
+	if (!str_is(name, "htable"))
+		return false;
+	diag_help(c->d, g, "tables are declared: `table NAME { key: string; ttl: 5m; }`");
+	return true;
+}
+
 static bool load_module(struct checker *c, struct module_block *m)
 {
 	char         why[300] = "";
@@ -190,7 +220,8 @@ static bool load_module(struct checker *c, struct module_block *m)
 		return false;
 	}
 	g = diag_add(c->d, D_NO_MODULE, m->name_span, "no module `" STR_FMT "`", STR_ARG(m->name));
-	diag_did_you_mean(c->d, g, c->env->nearest(m->name));
+	if (!help_elsewhere(c, g, m->name))
+		diag_did_you_mean(c->d, g, c->env->nearest(m->name));
 	return false;
 }
 

@@ -63,6 +63,10 @@ struct local *check_find_local(struct checker *c, struct str name);
 struct constant *check_find_const(struct checker *c, struct str name);
 struct table *check_find_table(struct checker *c, struct str name);
 void check_no_func(struct checker *c, const struct call_expr *call);
+/* check_habit.c: help for who asks a value (checked) for something by the name that other languages have for it. False: none is known. */
+bool check_habit(struct checker *c, struct diag *g, const struct expr *of, struct str name);
+/* And for who quotes a number or an address. */
+bool check_quoted(struct checker *c, struct diag *g, const struct expr *e, enum vtype want);
 void check_no_var(struct checker *c, const struct expr *e);
 void check_no_name(struct checker *c, const struct expr *e);
 void check_no_table(struct checker *c, struct str name, struct span where);
@@ -83,7 +87,8 @@ void check_header_name(struct checker *c, struct str name, struct span where);
 void check_header_edit(struct checker *c, struct str name, struct span where);	/* a script may not change the core's own */
 void check_words(struct checker *c, const struct expr *e, const char *what, const char *const *words);	/* `e`, when constant, is one of them */
 /* Reported when it is outside; `what` is "argument `code`". */
-void check_range(struct checker *c, const struct expr *e, int64_t min, int64_t max);
+/* What it complained of, NULL: nothing. */
+struct diag *check_range(struct checker *c, const struct expr *e, int64_t min, int64_t max);
 
 /* --- check_type.c --- */
 #define TYPE(t) ((struct type){ .type = (t), .item = T_ANY })

@@ -216,6 +216,7 @@ static const struct foreign funcs[] = {
 
 /* What this version does not do. */
 static const struct foreign missing[] = {
+	{ "foreach", "write `for (x in list) { … }`" },
 	{ "rtpproxy_manage", "media goes from phone to phone: this version drives no media relay" },
 	{ "rtpproxy_offer", "media goes from phone to phone: this version drives no media relay" },
 	{ "rtpproxy_answer", "media goes from phone to phone: this version drives no media relay" },

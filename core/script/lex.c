@@ -352,6 +352,9 @@ static struct token stray(struct lexer *l)
 	else if (c == '$')
 		diag_help(l->diags, diag_add(l->diags, D_CHARACTER, span_from(l, from), "a `$` is followed by the name of a variable"),
 			  "`$(…)` is for texts in quotes; the parts of a uri are `$ru.user`");
+	else if (c == '?')
+		diag_help(l->diags, diag_add(l->diags, D_CHARACTER, span_from(l, from), "`?` has no meaning here"),
+			  "write `if (…) … else …`; `a ?? b` is b where a is null");
 	else
 		diag_add(l->diags, D_CHARACTER, span_from(l, from), "`" STR_FMT "` has no meaning here", STR_ARG(text));
 	return bad(l, from);

@@ -261,6 +261,15 @@ static struct arg *parse_arg(struct parser *p)
 	return a;
 }
 
+static void args_wanted(struct parser *p)
+{
+	bool         value = parser_at(p, TK_TEXT) || parser_at(p, TK_QUOTED) || parser_at(p, TK_VAR);
+	struct diag *g = parser_wanted(p, token_kind_text(TK_RPAREN));
+
+	if (g && value)
+		diag_help(&p->prog->diags, g, "arguments are separated by `,`, texts are joined by `+`");
+}
+
 /* Behind `(`, up to and with `)`. */
 static struct arg *parse_args(struct parser *p)
 {
@@ -272,7 +281,8 @@ static struct arg *parse_args(struct parser *p)
 		*link = parse_arg(p);
 		link = &(*link)->next;
 	} while (!p->panic && parser_take(p, TK_COMMA));
-	parser_expect(p, TK_RPAREN);
+	if (!parser_take(p, TK_RPAREN))
+		args_wanted(p);
 	return first;
 }
 
@@ -485,11 +495,17 @@ static struct expr *parse_method(struct parser *p, struct expr *field)
 static struct expr *parse_field(struct parser *p, struct expr *of)
 {
 	struct expr *e = expr_new(p, EX_FIELD, of->span);
+	struct diag *g;
 
 	parser_advance(p);
 	e->u.field.of = of;
 	e->u.field.index = -1;
-	if (!parser_name(p, "the name of a field", &e->u.field.name, &e->u.field.name_span))
+	if (parser_at(p, TK_VAR) || parser_at(p, TK_TEXT) || parser_at(p, TK_QUOTED)) {	/* "a" . $b */
+		g = parser_wanted(p, "the name of a field");
+		if (g)
+			diag_help(&p->prog->diags, g, "texts are joined by `+`, or stand within one: \"$rU and $(x)\"");
+		e->kind = EX_BAD;
+	} else if (!parser_name(p, "the name of a field", &e->u.field.name, &e->u.field.name_span))
 		e->kind = EX_BAD;
 	e->span = span_join(of->span, p->prev);
 	return e->kind == EX_FIELD && parser_at(p, TK_LPAREN) ? parse_method(p, e) : e;
@@ -595,6 +611,8 @@ struct expr *parse_expr(struct parser *p)
 	else
 		e = expr_new(p, EX_BAD, p->tok.span);
 	parser_leave(p);
+	if (parser_at(p, TK_BAD))
+		e->kind = EX_BAD;	/* half of it is missing: what it is now means nothing */
 	return e;
 }
 

@@ -127,6 +127,19 @@ static struct stmt *parse_while(struct parser *p)
 	return s;
 }
 
+/* for (let i = 0; i < n; i = i + 1): passed over. */
+static void other_for(struct parser *p)
+{
+	struct diag *g = parser_wanted(p, "`in`");
+
+	if (g)
+		diag_help(&p->prog->diags, g, "`for (x in list)` goes through a list; to count, write `while (i < n) { …; i = i + 1; }`");
+	while (!parser_at(p, TK_RPAREN) && !parser_at(p, TK_LBRACE) && !parser_at(p, TK_RBRACE) && !parser_at(p, TK_END))
+		parser_advance(p);
+	p->panic = false;
+	(void)parser_take(p, TK_RPAREN);
+}
+
 /* for (x in list) */
 static struct stmt *parse_for(struct parser *p)
 {
@@ -142,7 +155,7 @@ static struct stmt *parse_for(struct parser *p)
 			s->value = parse_expr(p);
 			parser_expect(p, TK_RPAREN);
 		} else
-			parser_wanted(p, "`in`");
+			other_for(p);
 	}
 	s->body = parse_body(p);
 	return s;

@@ -101,7 +101,7 @@ static const struct mistake mistakes[] = {
 	{ "table t { key: ip; value: string; }\nrequest_route { $sht(t => $si).add(1); drop; }",
 	  "2:17: E308 the values of table `t` are string, `add` counts in int\n" },
 	{ "table t { key: ip; }\nrequest_route { $sht(t => $si).add(\"1\"); $sht(t => $si).add(); drop; }",
-	  "2:36: E302 what `add` adds is int, got string\n"
+	  "2:36: E302 what `add` adds is int, got string | write it without the quotes: 1\n"
 	  "2:42: E301 `add` takes 1 argument | `$sht(table => key).add(number: int)`\n" },
 
 	/* timer and event routes */
@@ -159,7 +159,7 @@ static const struct mistake mistakes[] = {
 	{ "request_route { send_reply(404, \"a\", 3); }",
 	  "1:17: E301 `send_reply` takes 1 to 2 arguments, got 3 | `send_reply(code: int, reason: string?)`\n" },
 	{ "request_route { send_reply(\"404\"); drop; }",
-	  "1:28: E302 argument `code` of `send_reply` is int, got string | `send_reply(code: int, reason: string?)`\n" },
+	  "1:28: E302 argument `code` of `send_reply` is int, got string | write it without the quotes: 404\n" },
 	{ "request_route { let a = relay(timout = 30s); xlog(a.reason); }",
 	  "1:31: E206 `relay` has no argument `timout` | did you mean `timeout`?\n" },
 	{ "request_route { relay(timeout = 30); }",
@@ -569,7 +569,7 @@ static const struct mistake mistakes[] = {
 	{ "test \"x\" { send INVITE to \"bob\" from 5; expect reply 200 within \"5s\"; expect no nothing; expect next log \"x\"; }",
 	  "1:28: E108 `bob` is no URI | a URI begins with its scheme: sip:bob\n"
 	  "1:38: E302 `from` is string, got int\n"
-	  "1:65: E302 `within` is duration, got string\n"
+	  "1:65: E302 `within` is duration, got string | write it without the quotes: 5s\n"
 	  "1:71: E110 `no` goes with `reply`, `request` and `log`\n"
 	  "1:90: E110 `next` goes with `reply` and `request`\n" },
 	{ "test \"x\" { given user \"bob@example.org\"; given user \"bob\"; given sql \"x\"; given time \"Monday\"; fail database; }",
@@ -593,7 +593,7 @@ static const struct mistake mistakes[] = {
 	  "2:175: E101 expected a comparison (== 2), got `;`\n" },
 	{ "request_route { count(\"calls\"); drop; }\ntest \"x\" { expect counter \"script.cals\" == 1; expect counter \"script.calls\" == \"1\"; expect counter == 1; expect log == \"x\"; expect log /x/; }",
 	  "2:27: E110 no counter `script.cals` | did you mean `script.calls`?\n"
-	  "2:80: E302 a counter is int, got string\n"
+	  "2:80: E302 a counter is int, got string | write it without the quotes: 1\n"
 	  "2:85: E110 a counter is compared with a number: `expect counter \"script.name\" == 2;`\n"
 	  "2:120: E110 a log line is looked for by a part of it, or by =~ /…/\n"
 	  "2:136: E302 a regular expression goes with =~\n" },
