@@ -348,7 +348,9 @@ struct flow sim_flow(const char *ip, uint16_t port)
 {
 	struct addr peer;
 
-	return addr_parse(str_of(ip), port, &peer) ? (struct flow){ 0 } : sim_flow_over(TP_UDP, &peer);
+	if (addr_parse(str_of(ip), port, &peer))
+		return (struct flow){ 0 };
+	return sim_flow_over(TP_UDP, &peer);
 }
 
 void sim_receive(struct str bytes, const struct flow *from)
