@@ -111,9 +111,10 @@ static const char *row_text(const char *columns)
 	writer_turns(12);
 	snprintf(query, sizeof(query), "SELECT %s FROM calls", columns);
 	sql(query, &rows);
-	if (rows.rows != 1)
-		snprintf(text, sizeof(text), rows.rows ? "%zu" : "", rows.rows);
-	else
+	text[0] = 0;
+	if (rows.rows > 1)
+		snprintf(text, sizeof(text), "%zu", rows.rows);
+	else if (rows.rows)
 		snprintf(text, sizeof(text), STR_FMT, STR_ARG(db_cell(&rows, 0, 0)->s));
 	return text;
 }

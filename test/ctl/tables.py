@@ -134,7 +134,7 @@ TABLES = ("domains", "users", "preferences", "aliases", "call_classes", "call_pr
 
 def forms(kind, word):
     """Ways to write something nasty where WORD is wanted; what siparioctl judges by itself is tried once."""
-    yield from NASTY if kind == "sqlite" else NASTY[:2]
+    yield from NASTY if kind == "sqlite" else NASTY[:1]
     for form in ("{}@example.org", "alice@{}") if "@" in word else ("display_name={}", "forward_busy=sip:{}", "{}=x") if "=" in word else ():
         yield form.format(SQL)
 
@@ -186,7 +186,7 @@ def no_field_of_a_command_is_more_than_a_value(e):
             for value in forms(e.kind, word):
                 state = try_one(e, name, args, at, value, state)
                 tried += 1
-    assert tried > 150, tried
+    assert tried > 60, tried
 
 
 @on_both
