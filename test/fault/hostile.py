@@ -4,6 +4,7 @@ Each request holds one payload in one field. It gets an answer that says so (nev
 who register meanwhile do not notice, and at the end every table is what it was.
 """
 import contextlib
+import json
 import re
 import sqlite3
 import time
@@ -169,6 +170,68 @@ def too_long(b, s):
         p.registered()
 
 
+RECORDER = """
+domain "@DOMAIN@";
+listen "@LISTEN@";
+control "@CONTROL@";
+database "@DATABASE@";
+module cdr { spool = "@SPOOL@"; sync_interval = 50ms; }
+request_route {
+    if ($rm != "INVITE") send_reply(405);
+    if ($rU == "busy") { record_route(); relay(to = "sip:127.0.0.1:@CALLEE@"); exit; }
+    send_reply(404);
+}
+"""
+# name: (request URI, header fields instead of the usual ones)
+CALL_FIELDS = {
+    "request URI, user": lambda x: (b"sip:" + x + b"@" + DOMAIN.encode(), {b"To": b"<sip:x@y>"}),
+    "request URI, host": lambda x: (b"sip:a@" + x, {b"To": b"<sip:x@y>"}),
+    "request URI, parameter": lambda x: (b"sip:a@" + DOMAIN.encode() + b";p=" + x, {b"To": b"<sip:x@y>"}),
+    "From, user": lambda x: (b"sip:a@b", {b"From": b"<sip:" + x + b"@elsewhere.example>;tag=1"}),
+    "From, host": lambda x: (b"sip:a@b", {b"From": b"<sip:a@" + x + b">;tag=1"}),
+    "From, name": lambda x: (b"sip:a@b", {b"From": b'"' + x + b'" <sip:a@elsewhere.example>;tag=1'}),
+    "From, tag": lambda x: (b"sip:a@b", {b"From": b"<sip:a@elsewhere.example>;tag=" + x}),
+    "To, user": lambda x: (b"sip:a@b", {b"To": b"<sip:" + x + b"@" + DOMAIN.encode() + b">"}),
+    "Call-ID": lambda x: (b"sip:a@b", {b"Call-ID": x + b"@%d"}),
+    "Reason": lambda x: (b"sip:a@b", {b"Reason": x}),
+}
+
+
+def stat(s, name):
+    return next(c["value"] for c in json.loads(s.ctl("--json", "stats", name)) if c["name"] == name)
+
+
+def records(b, store, count):
+    """Whoever gets 404 from the script is on record: what was sent came into the database, as far as it is text there."""
+    callee = b.keep(sip.Phone(("127.0.0.1", 9), "busy", DOMAIN))
+    s = Server(b, RECORDER.replace("@CALLEE@", str(callee.port)).replace("@SPOOL@", b.path("spool")), store=store)
+    callee.server, sender, before, children = s.address, Sender(b, s), count(), set(s.children())
+    for make in CALL_FIELDS.values():
+        for x in PAYLOADS:
+            if re.search(rb"\s", x) and make(x)[0] != b"sip:a@b":
+                continue
+            uri, h = make(x)
+            h = {k: v.replace(b"%d", str(sender.n).encode()) if k == b"Call-ID" else v for k, v in h.items()}
+            sender.send(b"INVITE", uri, {b"Contact": CONTACT, b"CSeq": b"1 INVITE", **h})
+    sender.collect(sender.n, 3)
+    wrong = [m.start for m in sender.got.values() if m.status >= 500]
+    assert not wrong, wrong
+    on_record = sum(m.status == 404 for m in sender.got.values())
+    for x in PAYLOADS:      # words of an answer
+        rq = sender.p.start("INVITE", f"sip:busy@{DOMAIN}")
+        callee.answer(callee.wait("INVITE"), 486, x.decode("utf-8", "surrogateescape"))
+        m = sender.p.find(lambda m, rq=rq: rq.mine(m) and m.status > 100, 1)
+        if m:               # one with a NUL in it is no answer
+            sender.p.ack_refusal(rq, m)
+            on_record += m.status == 486
+    end = time.monotonic() + 10
+    while count() - before < on_record and time.monotonic() < end:
+        time.sleep(0.1)
+    assert count() - before >= on_record > len(PAYLOADS) * 5, f"{on_record} calls were refused, {count() - before} are on record"
+    assert stat(s, "cdr.rejected") == 0 and stat(s, "cdr.lost") == 0 and stat(s, "cdr.damaged") == 0, s.ctl("stats", "cdr.")
+    assert set(s.children()) == children, "a process died"
+
+
 COLUMNS = ("aor", "contact", "instance", "call_id", "path", "user_agent")
 
 
@@ -179,9 +242,10 @@ def tried(b, url, lines, as_hex):
         return {r[0].decode(): dict(zip(COLUMNS, r)) for r in found}
 
     def others():
-        return [lines("SELECT count(*) FROM " + t) for t in ("users", "domains", "aliases", "calls", "groups", "preferences")]
+        return [lines("SELECT count(*) FROM " + t) for t in ("users", "domains", "aliases", "groups", "preferences")]
     before = others()
     registrations(b, url, rows)
+    records(b, url, lambda: int(lines("SELECT count(*) FROM calls")[0][0]))
     s = Server(b, store=url)
     children = set(s.children())
     credentials(b, s)
