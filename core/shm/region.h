@@ -6,6 +6,7 @@
  * Mapped at one address before the fork. Untouched pages cost nothing, so the tables are as large as the limit asks. */
 #include "base/list.h"
 #include "shm/counter.h"
+#include "shm/hand.h"
 #include "shm/lock.h"
 #include "shm/shm.h"
 
@@ -15,6 +16,7 @@ enum {
 	MAGAZINE_MOST = 32,
 	OWNER_MOST = 64,
 	COUNTER_MOST = 512,
+	HAND_MOST = 16,	/* a letter, its transaction, another one that its script answers for, ...: four have been seen */
 	RESERVE = 16,	/* one part in so many */
 };
 
@@ -43,12 +45,24 @@ struct magazine {
 	struct head *object[MAGAZINE_MOST];
 };
 
+/* What the process of a slot has in hand (hand.h). */
+struct held {
+	void  *p;
+	void (*back)(void *p);
+};
+struct hand {
+	uint32_t    count;
+	bool        over;	/* there are more than fit: in a critical section until there are none */
+	struct held held[HAND_MOST];
+};
+
 /* What one process slot writes without locks. The next process in the slot goes on with it. */
 struct room {
 	struct proc     proc;
 	int64_t         owner_bytes[OWNER_MOST], owner_objects[OWNER_MOST];
 	int64_t         counter[COUNTER_MOST];
 	struct magazine magazine[CLASS_COUNT];
+	struct hand     hand;
 } __attribute__((aligned(64)));
 
 struct region {

@@ -5,7 +5,8 @@
  * Every allocation carries its owner's tag: `siparioctl memory` shows bytes by owner.
  *
  * A process may be killed at any instant. An allocation or release in its magazine is safe at every
- * instruction (at worst the object in hand is lost); all else happens in critical sections (lock.h). */
+ * instruction (at worst that object is lost); all else happens in critical sections (lock.h). Nothing is lost where an object
+ * is allocated and linked, or unlinked and freed, in one critical section, or is noted meanwhile (hand.h). */
 #include "base/str.h"
 
 typedef uint8_t shm_owner;	/* a small number; not a struct, so the house rule on typedefs is kept in spirit */
