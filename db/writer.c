@@ -50,6 +50,7 @@ static void deliver(struct mail *m)
 static void take(struct mail *m)
 {
 	critical_enter();
+	mail_settled(m);
 	list_append(&w.desk->waiting, &m->link);
 	critical_leave();
 }
@@ -86,7 +87,10 @@ struct db_write *db_write_new(const struct db_stmt *st, const struct db_value *p
 
 void db_write_free(struct db_write *l)
 {
+	critical_enter();
+	mail_settled(&l->mail);
 	shm_free(l);
+	critical_leave();
 }
 
 void db_write_submit(struct db_write *l)
@@ -110,10 +114,10 @@ static void answer_first(void)
 	if (asked) {
 		mail_init(&l->mail, deliver);
 		mail_post(l->slot, &l->mail);
+	} else {
+		db_write_free(l);
 	}
 	critical_leave();
-	if (!asked)
-		db_write_free(l);
 }
 
 static bool sound(const struct db_write *l)

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "shm/hand.h"
 #include "shm/lock.h"
 #include "shm/shm.h"
 
@@ -84,6 +85,24 @@ bool mail_post(unsigned slot, struct mail *m)
 	return first;
 }
 
+/* The next process in the slot reads what its predecessor died over, unless it has been posted anew meanwhile. */
+static void put_back(void *letter)
+{
+	struct box  *b = &post.box[proc_self()];
+	struct mail *m = letter;
+
+	lock(&b->lock);
+	mail_settled(m);
+	if (!__atomic_exchange_n(&m->posted, 1, __ATOMIC_ACQ_REL))
+		list_prepend(&b->letters, &m->link);
+	unlock(&b->lock);
+}
+
+void mail_settled(struct mail *m)
+{
+	hand_give(m);
+}
+
 static struct mail *next_letter(struct box *b)
 {
 	struct mail *m = NULL;
@@ -93,9 +112,19 @@ static struct mail *next_letter(struct box *b)
 		m = LIST_FIRST(&b->letters, struct mail, link);
 		list_remove(&m->link);
 		__atomic_store_n(&m->posted, 0, __ATOMIC_RELEASE);
+		hand_take(m, put_back);
 	}
 	unlock(&b->lock);
 	return m;
+}
+
+/* Where the handler has settled the letter it may be freed by now. */
+static void read_letter(struct mail *m)
+{
+	m->fn(m);
+	critical_enter();
+	mail_settled(m);
+	critical_leave();
 }
 
 size_t mailbox_read(void)
@@ -104,12 +133,8 @@ size_t mailbox_read(void)
 	struct mail *m;
 	size_t       n = 0;
 
-	while (n < LETTERS_A_TURN && (m = next_letter(b))) {
-		void (*fn)(struct mail *m) = m->fn;
-
-		fn(m);
-		n++;
-	}
+	for (; n < LETTERS_A_TURN && (m = next_letter(b)); n++)
+		read_letter(m);
 	if (n == LETTERS_A_TURN)
 		wake(proc_self());	/* whoever posts to a box with letters wakes nobody */
 	return n;

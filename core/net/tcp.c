@@ -10,6 +10,7 @@
 #include "net/mailbox.h"
 #include "net/udp.h"
 #include "shm/counter.h"
+#include "shm/lock.h"
 #include "shm/shm.h"
 
 enum { ACCEPT_A_TURN = 64, BACKLOG = 4096, PAUSE_MS = 200 };
@@ -251,17 +252,21 @@ static enum err hand_over(const struct hit *hit, const struct flow *to, struct s
 	return OK;
 }
 
-/* OK: sent on its way. ERR_NOT_FOUND: there is no connection. */
+/* OK: sent on its way. ERR_NOT_FOUND: there is no connection. That bytes wait for the connection's owner is counted, and they are posted, in one
+ * critical section. */
 static enum err send_by_existing(const struct flow *to, struct str bytes)
 {
 	struct hit       hit;
-	enum err         err = directory_find(to, bytes.len, &hit);
+	enum err         err;
 	struct outgoing *o;
 
-	if (err)
+	critical_enter();
+	err = directory_find(to, bytes.len, &hit);
+	if (!err && !hit.conn)
+		err = hand_over(&hit, to, bytes);
+	critical_leave();
+	if (err || !hit.conn)
 		return err;
-	if (!hit.conn)
-		return hand_over(&hit, to, bytes);
 	o = outgoing_new(to, bytes);
 	if (!o)
 		return ERR_NOMEM;
@@ -331,7 +336,10 @@ static void letter_read(struct mail *m)
 		queue(c, o);
 	else if (tcp_send(&l->to, bytes))
 		tcp_count(TCP_UNDELIVERED, 1);
+	critical_enter();
+	mail_settled(m);
 	shm_free(l);
+	critical_leave();
 }
 
 /* --- the end of a turn --- */

@@ -14,6 +14,7 @@
 #include "process/process.h"
 #include "process/reload.h"
 #include "script/script.h"
+#include "shm/hand.h"
 
 enum {
 	LOOK_MS = 50,	/* how often a gentle stop looks whether the open transactions have ended */
@@ -63,6 +64,7 @@ static struct loop *child_loop(void (*stop)(void))
 	child.supervisor = getppid();
 	child.loop = loop_new();
 	child.signals = (struct loop_fd){ .fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .fn = on_signal };
+	hand_adopt();
 	if (!child.loop || child.signals.fd < 0 || loop_add(child.loop, &child.signals, EPOLLIN) || mailbox_start(child.loop))
 		return NULL;
 	return child.loop;

@@ -4,6 +4,8 @@
 
 #include "base/clock.h"
 #include "script/background.h"
+#include "shm/hand.h"
+#include "shm/lock.h"
 #include "shm/shm.h"
 
 enum { FIRST_WORKER = 1 };
@@ -123,12 +125,25 @@ static void run_all(struct timer *t)
 	}
 }
 
+static void raised_free(void *raised)
+{
+	critical_enter();
+	hand_give(raised);
+	shm_free(raised);
+	critical_leave();
+}
+
+/* Not raised once more where the process dies over it: who made it die might do so again. */
 static void on_letter(struct mail *m)
 {
 	struct raised *r = CONTAINER(m, struct raised, mail);
 
+	critical_enter();
+	mail_settled(m);
+	hand_take(r, raised_free);
+	critical_leave();
 	run_it(r);
-	shm_free(r);
+	raised_free(r);
 }
 
 static void keep(struct raised *r)
@@ -141,21 +156,35 @@ static void keep(struct raised *r)
 	queue.last = &r->next;
 }
 
-void event_raise(const struct mod_event *e, const struct value *v)
+/* NULL: no memory. */
+static struct raised *raised_new(const struct mod_event *e, const struct value *v, bool here)
 {
 	size_t         n = field_count(e), bytes = sizeof(struct raised) + flat_bytes(v, n);
-	bool           here = script_loop();
-	struct raised *r = !e->heard ? NULL : here ? calloc(1, bytes) : shm_zalloc(shm_owner_new("script.events"), bytes);
+	struct raised *r = here ? calloc(1, bytes) : shm_zalloc(shm_owner_new("script.events"), bytes);
 
 	if (!r)
-		return;		/* without memory it is lost, as an event of a process that dies is */
+		return NULL;
 	mail_init(&r->mail, on_letter);
 	r->event = e;
 	flat_copy(r->v, v, n);
-	if (here)
-		keep(r);
-	else
+	return r;
+}
+
+/* Without memory it is lost, as an event of a process that dies is. */
+void event_raise(const struct mod_event *e, const struct value *v)
+{
+	bool           here = script_loop();
+	struct raised *r;
+
+	if (!e->heard)
+		return;
+	critical_enter();
+	r = raised_new(e, v, here);
+	if (r && !here)
 		mail_post(FIRST_WORKER, &r->mail);
+	critical_leave();
+	if (r && here)
+		keep(r);
 }
 
 void script_reloaded(uint32_t number, struct str version)

@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "net/loop.h"
 #include "net/mailbox.h"
+#include "shm/hand.h"
+#include "shm/lock.h"
 #include "shm/shm.h"
 
 enum { MB = 1024 * 1024 };
@@ -197,6 +199,65 @@ TEST(mail_wakes_another_process_and_waits_for_one_that_is_not_there)
 	mail_post(1, &letters[1].mail);
 	waitpid(pid, &status, 0);
 	CHECK_INT(status, 0);
+	shm_destroy();
+}
+
+/* The first reader dies over the letter. */
+static void on_fatal_letter(struct mail *m)
+{
+	struct letter *l = CONTAINER(m, struct letter, mail);
+
+	if (l->again) {		/* there is nothing more to be done about it */
+		critical_enter();
+		mail_settled(m);
+		critical_leave();
+	}
+	if (!l->read++)
+		_exit(0);
+}
+
+static void one_dies_reading(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		proc_enter(1, "reader");
+		mailbox_read();
+		_exit(1);
+	}
+	CHECK_INT(waitpid(pid, NULL, 0), pid);
+	CHECK(proc_died_clean(1));
+}
+
+TEST(mail_that_a_process_died_over_is_read_by_the_next_unless_it_was_settled)
+{
+	up();
+	for (int i = 0; i < 4; i++) {
+		letters[i].mail.fn = on_fatal_letter;
+		letters[i].read = i == 1;
+	}
+	mail_post(1, &letters[0].mail);
+	mail_post(1, &letters[1].mail);
+	one_dies_reading();
+	proc_enter(1, "heir");
+	hand_adopt();
+	CHECK_INT(mailbox_read(), 2);
+	CHECK_INT(letters[0].read, 2);
+	CHECK_INT(letters[1].read, 2);
+	letters[2].again = 1;
+	mail_post(1, &letters[2].mail);
+	one_dies_reading();
+	proc_enter(1, "heir");
+	hand_adopt();
+	CHECK_INT(mailbox_read(), 0);
+	mail_post(1, &letters[3].mail);
+	one_dies_reading();
+	CHECK(mail_post(2, &letters[3].mail));	/* to another one meanwhile: there it stays */
+	proc_enter(1, "heir");
+	hand_adopt();
+	CHECK_INT(mailbox_read(), 0);
+	proc_enter(2, "another");
+	CHECK_INT(mailbox_read(), 1);
 	shm_destroy();
 }
 
