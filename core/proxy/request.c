@@ -42,7 +42,7 @@ void request_done(struct request *r)
 
 	if (!r)
 		return;
-	tm_unref(r->t);
+	tm_leave(r->t);
 	r->t = NULL;
 	arena_reset(&r->arena);
 	if (pool.spares >= MOST_SPARE) {

@@ -172,21 +172,19 @@ static struct str follow_up(struct acts *a, const struct act *act)
 /* From now on the ACK is all that this branch may have to send. Without memory its request stays. */
 static void keep_ack(struct trans *t, unsigned index, struct str ack)
 {
-	struct str     copy = shm_dup(tm_owner(), ack);
 	struct branch *b;
+	struct str     copy = STR_NONE;
 
-	if (!copy.p)
-		return;
 	lock(&t->lock);
 	b = branch_at(t, index);
-	if (b->m.state == TM_COMPLETED && !b->sent_is_ack) {
+	if (b->m.state == TM_COMPLETED && !b->sent_is_ack)
+		copy = shm_dup(tm_owner(), ack);
+	if (copy.p) {
 		text_free(&b->sent);
 		b->sent = copy;
 		b->sent_is_ack = true;
-		copy = STR_NONE;
 	}
 	unlock(&t->lock);
-	text_free(&copy);
 }
 
 static void ack_act(struct acts *a, const struct act *act)

@@ -212,20 +212,34 @@ static struct str built(struct trans *t, struct ctx *c, unsigned index, tm_build
 /* Its first request, kept in shared memory with the addresses that remain. NULL: no memory. */
 static struct branch *first_try(const struct trans *t, unsigned index, const struct first_hop *hop)
 {
-	struct branch *b = branch_new(t, index, &hop->to, hop->text);
+	struct branch *b = branch_new(t, index, &hop->to[hop->at], hop->text);
 
-	if (!b) {
-		shm_free(hop->rest);
-		return NULL;
-	}
-	b->rest = hop->rest;
+	if (b)
+		b->rest = hops_but(hop->to, hop->count, hop->at);
 	return b;
+}
+
+/* Made and linked; ERR_STATE: not any more; ERR_NOMEM. */
+static enum err begin_branch(struct trans *t, unsigned index, struct first_hop *hop)
+{
+	struct branch *b;
+	bool           started = false;
+
+	critical_enter();
+	b = first_try(t, index, hop);
+	if (b)
+		started = start(t, b);
+	if (b && !started)
+		branch_free(b);
+	critical_leave();
+	if (!b)
+		return ERR_NOMEM;
+	return started ? OK : ERR_STATE;
 }
 
 enum err tm_fork_any(struct trans *t, struct ctx *c, const struct flow *to, size_t count, tm_build *build, void *arg, size_t bound)
 {
 	unsigned         index;
-	struct branch   *b = NULL;
 	struct first_hop hop;
 	struct str       text;
 	enum err         err = reserve(t, &index);
@@ -233,19 +247,15 @@ enum err tm_fork_any(struct trans *t, struct ctx *c, const struct flow *to, size
 	if (err)
 		return err;
 	text = built(t, c, index, build, arg, bound);
-	if (text.p && !first_hop(t, c, index, to, count, text, &hop))
-		b = first_try(t, index, &hop);
-	if (!b) {
-		counter_inc(&tm_count.no_memory);
-		return ERR_NOMEM;
-	}
-	if (!start(t, b)) {
-		branch_free(b);
-		return ERR_STATE;
-	}
+	err = text.p ? first_hop(t, c, index, to, count, text, &hop) : ERR_NOMEM;
+	if (!err)
+		err = begin_branch(t, index, &hop);
+	counter_add(&tm_count.no_memory, err == ERR_NOMEM);
+	if (err)
+		return err;
 	counter_inc(&tm_count.branches);
-	branch_remember(t->id, index, &hop.to);
-	send_text(c, &hop.to, hop.text);
+	branch_remember(t->id, index, &hop.to[hop.at]);
+	send_text(c, &hop.to[hop.at], hop.text);
 	return OK;
 }
 
@@ -551,7 +561,7 @@ bool tm_response(struct ctx *c, struct msg *m, const struct flow *from)
 		return false;
 	t = table_find_id(id);
 	done = t && index <= UINT8_MAX && answer(t, (unsigned)index, c, m);
-	tm_unref(t);
+	trans_drop(t);
 	counter_add(&tm_count.strays, !done);
 	return done;
 }
@@ -592,7 +602,7 @@ static void branch_unreachable(uint64_t id, unsigned index, const struct flow *t
 	unlock(&t->lock);
 	acts_run(&a);
 	scratch_free(&s);
-	tm_unref(t);
+	trans_drop(t);
 }
 
 static void connection_lost(const struct flow *to)

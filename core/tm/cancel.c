@@ -106,6 +106,6 @@ bool tm_cancel(struct ctx *c, struct msg *m, const struct flow *from)
 	unlock(&t->lock);
 	answer_cancel(t, c, m, from);	/* a promise, so it is given when what it promises is noted: we may die in between */
 	acts_run(&a);
-	tm_unref(t);
+	trans_drop(t);
 	return true;
 }

@@ -89,10 +89,10 @@ static void machine_earlier(uint32_t *first, const struct machine *m)
 	earlier(first, m->timeout_at);
 }
 
-/* Ended, with all its branches, and nobody to decide anything. */
+/* Ended, with all its branches, and no run that could ask anything of it. */
 static bool is_over_locked(const struct trans *t)
 {
-	if (t->m.state != TM_TERMINATED)
+	if (t->m.state != TM_TERMINATED || t->held)
 		return false;
 	for (const struct branch *b = t->branches; b; b = b->next)
 		if (b->m.state != TM_TERMINATED)
@@ -132,7 +132,7 @@ void deadline_set_locked(struct trans *t)
 	if (t->armed && !timer_disarm(&t->timer))
 		return;		/* its handler is about to run, and will look */
 	if (!t->armed)
-		tm_ref(t);
+		trans_ref(t);
 	timer_arm(&t->timer, at_ms);
 	t->armed = true;
 }
@@ -180,17 +180,24 @@ static void due_locked(struct trans *t, struct acts *a)
 	round_decide_locked(t, a);
 }
 
+/* Up to here the reference of the armed timer is that of its handler, which is repeated if the process is killed; from here on it is in hand.
+ * Arming the timer again has counted another. */
+static void settled_locked(struct trans *t)
+{
+	trans_hold_ref(t);
+	timer_settled(&t->timer);
+}
+
 /* Only here do transactions end. The unlinking is part of what the timer's handler does, so that it is repeated if the process is
  * killed on the way; see timer.h. */
 static void end(struct trans *t)
 {
 	table_unlink(t);
 	lock(&t->lock);
-	timer_settled(&t->timer);
+	settled_locked(t);
 	unlock(&t->lock);
 }
 
-/* The armed timer's reference is ours until the end; arming it again takes another. */
 void deadline_fire(struct timer *timer)
 {
 	struct trans  *t = CONTAINER(timer, struct trans, timer);
@@ -204,14 +211,14 @@ void deadline_fire(struct timer *timer)
 	t->armed = false;
 	due_locked(t, &a);
 	over = is_over_locked(t);
-	if (!over)
+	if (!over) {
 		deadline_set_locked(t);
-	if (!over && !t->armed)
-		timer_settled(timer);
+		settled_locked(t);
+	}
 	unlock(&t->lock);
 	acts_run(&a);
 	if (over)
 		end(t);
-	tm_unref(t);
+	trans_drop(t);
 	scratch_free(&s);
 }

@@ -5,7 +5,6 @@
 
 enum {
 	UDP_MOST_BYTES = 1300,		/* RFC 3261 §18.1.1, where nobody knows the path's MTU */
-	LIST_MOST = 2 * TM_MOST_HOPS,	/* each by TCP and by UDP */
 };
 
 void via_write(const struct listener *l, struct str branch_id, struct buf *out)
@@ -105,11 +104,11 @@ static struct str with_via(const struct trans *t, struct ctx *c, struct str text
 }
 
 /* §18.1.1: what is too large for a datagram goes by TCP, and by UDP where that fails. */
-static size_t by_size(const struct flow *to, size_t count, size_t bytes, struct flow list[LIST_MOST])
+static size_t by_size(const struct flow *to, size_t count, size_t bytes, struct flow list[HOPS_MOST])
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < count && n + 1 < LIST_MOST; i++) {
+	for (size_t i = 0; i < count && n + 1 < HOPS_MOST; i++) {
 		bool                   large = bytes > UDP_MOST_BYTES && to[i].via->transport == TP_UDP;
 		const struct listener *tcp = large ? net_listener_for(TP_TCP, &to[i].peer, NULL) : NULL;
 
@@ -120,8 +119,7 @@ static size_t by_size(const struct flow *to, size_t count, size_t bytes, struct 
 	return n;
 }
 
-/* All but one, in shared memory. Without memory there is no other address. */
-static struct hops *hops_new(const struct flow *list, size_t n, size_t but)
+struct hops *hops_but(const struct flow *list, size_t n, size_t but)
 {
 	struct hops *h = n > 1 ? shm_alloc(tm_owner(), sizeof(*h) + (n - 1) * sizeof(h->to[0])) : NULL;
 
@@ -147,15 +145,12 @@ static struct flow hops_take(struct hops *h)
 
 enum err first_hop(const struct trans *t, struct ctx *c, unsigned index, const struct flow *to, size_t count, struct str text, struct first_hop *out)
 {
-	struct flow list[LIST_MOST];
-	size_t      n = by_size(to, count, text.len, list), at = avoid_pick(list, n);
-
-	if (list[at].via != to[0].via)
-		text = with_via(t, c, text, index, to[0].via, list[at].via);
-	if (!text.p)
-		return ERR_NOMEM;
-	*out = (struct first_hop){ .to = list[at], .text = text, .rest = hops_new(list, n, at) };
-	return OK;
+	out->count = by_size(to, count, text.len, out->to);
+	out->at = avoid_pick(out->to, out->count);
+	if (out->to[out->at].via != to[0].via)
+		text = with_via(t, c, text, index, to[0].via, out->to[out->at].via);
+	out->text = text;
+	return text.p ? OK : ERR_NOMEM;
 }
 
 /* The branch for the next address; NULL on no memory. */

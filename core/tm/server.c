@@ -146,6 +146,8 @@ void server_send_again_locked(struct trans *t, struct acts *a)
 
 void server_forget_locked(struct trans *t)
 {
+	if (machine_open(&t->m))
+		counter_add(&tm_count.open, -1);
 	machine_feed(&t->m, EV_TIMER_TIMEOUT, trans_now(t));
 	t->trying_at = 0;
 	t->run.give_up_at = 0;
@@ -180,7 +182,7 @@ bool tm_absorb(struct msg *m, const struct flow *from)
 	bool          done = t && absorb(t, m->c);
 
 	(void)from;	/* the answer goes where the first one went */
-	tm_unref(t);
+	trans_drop(t);
 	return done;
 }
 
@@ -198,7 +200,7 @@ bool tm_ack(struct msg *m)
 		text_free(&t->last);
 	deadline_set_locked(t);
 	unlock(&t->lock);
-	tm_unref(t);
+	trans_drop(t);
 	return !pass;
 }
 
@@ -215,7 +217,7 @@ void server_undelivered(struct msg *m)
 	deadline_set_locked(t);
 	unlock(&t->lock);
 	counter_inc(&tm_count.lost_answers);
-	tm_unref(t);
+	trans_drop(t);
 }
 
 /* --- a new one --- */
@@ -243,23 +245,39 @@ static void begin(struct trans *t)
 	counter_inc(&tm_count.begun);
 }
 
+/* In the table; NULL: no memory, or another one is in the way, which is then in hand. */
+static struct trans *new_in_table(struct msg *m, struct str key, const struct flow *from, struct trans **other)
+{
+	struct trans *t;
+
+	*other = NULL;
+	critical_enter();
+	t = trans_new(m, key, from);
+	if (t)
+		*other = table_link(t);
+	if (*other) {
+		trans_free(t);
+		t = NULL;
+	}
+	critical_leave();
+	return t;
+}
+
 /* OK, ERR_NOMEM, ERR_EXISTS (absorbed), or ERR_AGAIN: the one that was in the way has just been forgotten. */
 static enum err try_create(struct msg *m, struct str key, const struct flow *from, struct trans **out)
 {
-	struct trans *t = shm_scarce() ? NULL : trans_new(m, key, from), *other;
+	struct trans *other = NULL, *t = shm_scarce() ? NULL : new_in_table(m, key, from, &other);
 	bool          absorbed;
 
-	if (!t)
-		return ERR_NOMEM;
-	other = table_link(t);
-	if (!other) {
+	if (t) {
 		begin(t);
 		*out = t;
 		return OK;
 	}
-	tm_unref(t);
+	if (!other)
+		return ERR_NOMEM;
 	absorbed = absorb(other, m->c);
-	tm_unref(other);
+	trans_drop(other);
 	return absorbed ? ERR_EXISTS : ERR_AGAIN;
 }
 
@@ -275,6 +293,17 @@ enum err tm_create(struct ctx *c, struct msg *m, const struct flow *from, struct
 		log_warn(c, "no memory for a transaction");
 	}
 	return err;
+}
+
+void tm_leave(struct trans *t)
+{
+	if (!t)
+		return;
+	lock(&t->lock);
+	t->held = false;
+	if (t->m.state == TM_TERMINATED)	/* it may have waited for that */
+		deadline_set_locked(t);
+	unlock(&t->lock);
 }
 
 /* --- the user's answers --- */

@@ -1,6 +1,7 @@
 /* The table: by the key of the request (RFC 3261 §17.2.3), and by the id in our branch parameters, with one chain for both. */
 #include "base/hash.h"
 #include "base/random.h"
+#include "shm/hand.h"
 #include "tm/trans.h"
 
 struct bucket {
@@ -167,13 +168,7 @@ static struct bucket *bucket_of(uint64_t hash)
 
 /* --- objects --- */
 
-struct trans *tm_ref(struct trans *t)
-{
-	__atomic_add_fetch(&t->refs, 1, __ATOMIC_RELAXED);
-	return t;
-}
-
-static void trans_free(struct trans *t)
+void trans_free(struct trans *t)
 {
 	struct branch *next;
 
@@ -189,10 +184,42 @@ static void trans_free(struct trans *t)
 	shm_free(t);
 }
 
-void tm_unref(struct trans *t)
+void trans_ref(struct trans *t)
 {
-	if (t && __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) == 0)
+	__atomic_add_fetch(&t->refs, 1, __ATOMIC_RELAXED);
+}
+
+static void unref(struct trans *t)
+{
+	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) == 0)
 		trans_free(t);
+}
+
+static void give_back(void *t)
+{
+	trans_drop(t);
+}
+
+void trans_hold_ref(struct trans *t)
+{
+	hand_take(t, give_back);
+}
+
+struct trans *trans_hold(struct trans *t)
+{
+	trans_ref(t);
+	trans_hold_ref(t);
+	return t;
+}
+
+void trans_drop(struct trans *t)
+{
+	if (!t)
+		return;
+	critical_enter();
+	hand_give(t);
+	unref(t);
+	critical_leave();
 }
 
 static void texts_init(struct trans *t, struct msg *m, struct str key)
@@ -214,7 +241,8 @@ struct trans *trans_new(struct msg *m, struct str key, const struct flow *from)
 	if (!t)
 		return NULL;
 	memset(t, 0, sizeof(*t));
-	t->refs = 1;
+	t->refs = 1;	/* the table's */
+	t->held = true;
 	t->hash = hash_str(&tab.secret, key);
 	t->id = id_new(t->hash);
 	t->tag = random_u64();
@@ -244,7 +272,7 @@ static struct trans *find_locked(struct bucket *b, uint64_t hash, struct str key
 {
 	LIST_EACH(struct trans, t, &b->chain, link)
 		if (t->hash == hash && str_eq(t->key, key) && is_live(t))
-			return tm_ref(t);
+			return trans_hold(t);
 	return NULL;
 }
 
@@ -268,7 +296,7 @@ struct trans *table_find_id(uint64_t id)
 	lock(&b->lock);
 	LIST_EACH(struct trans, t, &b->chain, link)
 		if (t->id == id) {
-			found = tm_ref(t);
+			found = trans_hold(t);
 			break;
 		}
 	unlock(&b->lock);
@@ -285,7 +313,6 @@ struct trans *table_link(struct trans *t)
 	if (!found) {
 		list_prepend(&b->chain, &t->link);
 		t->linked = true;
-		tm_ref(t);
 		counter_inc(&tm_count.alive);
 		counter_inc(&tm_count.open);
 	}
@@ -304,11 +331,9 @@ void table_unlink(struct trans *t)
 	list_remove(&t->link);
 	if (was)
 		counter_add(&tm_count.alive, -1);
-	if (was && !server_is_final(t))
-		counter_add(&tm_count.open, -1);
-	unlock(&b->lock);
 	if (was)
-		tm_unref(t);
+		unref(t);	/* never the last: the caller has one */
+	unlock(&b->lock);
 }
 
 /* The next of a chain; from its beginning again when `t` was unlinked meanwhile. The reference to `t` is given back. */
@@ -320,9 +345,9 @@ static struct trans *next_of(struct bucket *b, struct trans *t)
 	lock(&b->lock);
 	at = t && t->linked ? t->link.next : b->chain.next;
 	if (at != &b->chain)
-		next = tm_ref(CONTAINER(at, struct trans, link));
+		next = trans_hold(CONTAINER(at, struct trans, link));
 	unlock(&b->lock);
-	tm_unref(t);
+	trans_drop(t);
 	return next;
 }
 

@@ -96,11 +96,11 @@ void tm_undelivered(struct str bytes, const struct flow *to);
  * where rport asks for that, else at that of the top Via. On a connection: back over it, or when it is gone over one to the port
  * of the top Via. to->via is NULL where no answer may be sent (to a broadcast or multicast address, to port 0). */
 void response_flow(const struct via *top, const struct flow *from, struct flow *to);
-/* A server transaction for a new request. OK: *out with a reference for the caller (tm_unref). ERR_EXISTS: another worker
+/* A server transaction for a new request. OK: *out, which stays for the caller until tm_leave(). ERR_EXISTS: another worker
  * was quicker, the message is absorbed. ERR_NOMEM. INVITE: 100 goes out by itself after 200 ms. */
 MUST_CHECK enum err tm_create(struct ctx *c, struct msg *m, const struct flow *from, struct trans **out);
-void tm_unref(struct trans *t);		/* NULL is fine */
-struct trans *tm_ref(struct trans *t);
+/* The run is over and has nothing more to do with it. If the process dies before, the next in its slot does this. NULL is fine. */
+void tm_leave(struct trans *t);
 /* Answer it. m is the request if the caller has it parsed, else NULL (the kept copy is parsed). r->to_tag may be empty: the transaction's
  * own tag is used for anything but 100. A final answer cancels branches that are still open. ERR_STATE: a final answer was
  * sent already. */
@@ -111,7 +111,7 @@ void tm_set_witness(struct trans *t, struct tm_witness *w);
 /* Call fn with the witness there is, under the lock. False: there is none. */
 bool tm_ask_witness(struct trans *t, void (*fn)(struct tm_witness *w, void *arg), void *arg);
 bool tm_is_final(struct trans *t);	/* a final answer has been sent upstream */
-struct str tm_request(struct trans *t);	/* the kept bytes; live as long as the reference */
+struct str tm_request(struct trans *t);	/* the kept bytes; live until tm_leave() */
 
 /* --- client side --- */
 /* Write the request of one branch: `branch_id` is the value for the branch parameter ("z9hG4bK…"), to which the user may add a dot and 16
@@ -147,8 +147,7 @@ MUST_CHECK enum err tm_fork(struct trans *t, struct ctx *c, const struct flow *t
  * is too large for UDP goes by TCP first, where we listen for that (RFC 3261 §18.1.1). `build` puts the Via of the first one on
  * top, right behind the request line; it is changed for the others. */
 MUST_CHECK enum err tm_fork_any(struct trans *t, struct ctx *c, const struct flow *to, size_t count, tm_build *build, void *arg, size_t bound);
-/* A run that waits or is parked keeps its reference; if its process dies, that is given back with the run.
- * This run of this process wants the outcome. most_ms (0: only Timer B/C limit it): then the open branches are cancelled, the outcome
+/* This run of this process wants the outcome. most_ms (0: only Timer B/C limit it): then the open branches are cancelled, the outcome
  * is 408, timed_out. Without tm_wait() the outcome is simply sent upstream. */
 void tm_wait(struct trans *t, uint32_t run, uint32_t most_ms);
 /* A run is parked for something else than the outcome (database, DNS): if it is not done within most_ms, or its process dies, the

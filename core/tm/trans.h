@@ -94,7 +94,8 @@ struct run {
 };
 
 /* A server transaction with its branches. `refs` counts: the table while it is linked, the armed timer, the letter while it is
- * posted, a run from tm_create() to its tm_unref(), and whoever works on it. */
+ * posted, and whoever works on it, each counted in the critical section in which it is linked, armed, posted, or taken in hand (hand.h). A run
+ * has none: as long as it holds the transaction, that stays in the table. */
 struct trans {
 	struct list   link;		/* guarded by the bucket's lock, and by `lock` too: `linked` */
 	uint32_t      refs;		/* atomic */
@@ -124,6 +125,7 @@ struct trans {
 	uint8_t       n_branches;	/* all that were made, also for further addresses */
 	uint8_t       n_forks, round;
 	bool          linked, armed;
+	bool          held;		/* by its run, from tm_create() to tm_leave() or the death of its process */
 	bool          forking;		/* between tm_fork_begin() and _end() */
 	bool          forked;		/* this round has a branch */
 	bool          decided;		/* this round has its outcome */
@@ -137,7 +139,7 @@ enum act_kind { ACT_SEND, ACT_OWN_REPLY, ACT_CANCEL, ACT_ACK, ACT_TIMEOUT };
 struct act;
 struct acts {
 	struct ctx    *c;
-	struct trans  *t;	/* the caller's reference */
+	struct trans  *t;	/* the caller's reference, or its run's */
 	struct msg    *answer;	/* the one being handled: ACKs are made from it */
 	struct act    *first, **last;
 };
@@ -175,16 +177,28 @@ void scratch_free(struct scratch *s);
 shm_owner tm_owner(void);
 /* The key by which a request finds its transaction, as if its method were `method`; .p NULL on no memory. */
 MUST_CHECK struct str key_of(struct msg *m, struct str method);
-/* With a reference, or NULL. Transactions that have ended are passed over. */
+/* In hand (trans_drop), or NULL. Transactions that have ended are passed over. */
 struct trans *table_find(struct str key);
 struct trans *table_find_id(uint64_t id);
-/* Link it, or answer the one that has the same key, with a reference. */
+/* Link it, or answer the one that has the same key, in hand. */
 struct trans *table_link(struct trans *t);
-/* Unlink; drops the table's reference. */
+/* Unlink; drops the table's reference. The caller has one, too. */
 void table_unlink(struct trans *t);
-/* Call fn for every transaction, with a reference and no lock held. */
+/* Call fn for every transaction, with a reference in hand and no lock held. */
 void table_each(void (*fn)(struct trans *t));
-struct trans *trans_new(struct msg *m, struct str key, const struct flow *from);
+/* To be linked or freed in the same critical section; NULL on no memory. */
+MUST_CHECK struct trans *trans_new(struct msg *m, struct str key, const struct flow *from);
+void trans_free(struct trans *t);
+
+/* --- references; in a critical section --- */
+/* Counted for what refers to it in shared memory. */
+void trans_ref(struct trans *t);
+/* One that was counted so is in hand now. */
+void trans_hold_ref(struct trans *t);
+/* Another one, in hand. */
+struct trans *trans_hold(struct trans *t);
+/* What is in hand is given back; anywhere. NULL is fine. */
+void trans_drop(struct trans *t);
 
 /* Each process reads the clock once a turn, so another's may be some milliseconds behind the birth. 0 means "not running". */
 static inline uint32_t trans_now(const struct trans *t)
@@ -263,13 +277,16 @@ struct waiting {
 size_t peers_take(const struct flow *to, struct waiting *out, size_t most);
 
 /* --- failover.c --- */
-/* What to send, where to, and what remains, NULL where nothing does (or on no memory). `text` is for to[0]; ERR_NOMEM. */
+/* The addresses in their order, which of them is tried first, and what it is sent. `text` is for to[0]; ERR_NOMEM. */
+enum { HOPS_MOST = 2 * TM_MOST_HOPS };	/* each by TCP and by UDP */
 struct first_hop {
-	struct flow  to;
-	struct str   text;
-	struct hops *rest;
+	struct flow to[HOPS_MOST];
+	size_t      count, at;
+	struct str  text;
 };
 MUST_CHECK enum err first_hop(const struct trans *t, struct ctx *c, unsigned index, const struct flow *to, size_t count, struct str text, struct first_hop *out);
+/* All but one; NULL where nothing is left. Without memory there is no other address. */
+struct hops *hops_but(const struct flow *list, size_t n, size_t but);
 /* This address has failed: true when the next one is being tried. */
 bool failover_locked(struct trans *t, struct branch *b, struct acts *a);
 

@@ -23,13 +23,16 @@ static uint32_t incarnation(unsigned slot)
 }
 
 /* Its process is dead: another one is in the slot, or none. */
-bool run_lost_locked(const struct trans *t)
+static bool is_orphan_locked(const struct trans *t)
 {
 	const struct run *r = &t->run;
 
-	if (r->phase == RUN_GONE)
-		return false;
 	return incarnation(r->slot) != r->incarnation || !__atomic_load_n(&proc_get(r->slot)->pid, __ATOMIC_RELAXED);
+}
+
+bool run_lost_locked(const struct trans *t)
+{
+	return t->run.phase != RUN_GONE && is_orphan_locked(t);
 }
 
 static bool run_here_locked(const struct trans *t)
@@ -52,9 +55,8 @@ void run_wake_locked(struct trans *t)
 {
 	t->run.phase = RUN_POSTED;
 	t->run.give_up_at = 0;
-	tm_ref(t);
-	if (!mail_post(t->run.slot, &t->letter))
-		tm_unref(t);	/* one is on its way; the caller has a reference too */
+	if (mail_post(t->run.slot, &t->letter))	/* who reads it needs our lock first */
+		trans_ref(t);
 }
 
 /* --- outcomes --- */
@@ -116,18 +118,14 @@ static void nobody_answers_locked(struct trans *t, struct acts *a)
 		server_forget_locked(t);
 }
 
-/* A run that waited or was parked had a reference, which is lost with its process. */
 void run_gone_locked(struct trans *t, struct acts *a)
 {
-	uint8_t phase = t->run.phase;
-
 	t->run.phase = RUN_GONE;
+	t->held = false;
 	t->run.give_up_at = 0;
 	t->forking = false;
 	counter_inc(&tm_count.adopted);
 	nobody_answers_locked(t, a);
-	if (phase != RUN_ACTIVE)
-		tm_unref(t);	/* never the last: the caller has one */
 }
 
 /* The time that relay() was given is over: the branches are not wanted any more, and their answers come too late, but for a 2xx. */
@@ -328,10 +326,13 @@ void tm_outcome(struct trans *t, struct arena *a, struct tm_outcome *out)
 
 /* --- letters and heirs --- */
 
+/* A run that had nothing more to say held its transaction all the same. */
 static void lost_locked(struct trans *t, struct acts *a)
 {
 	if (run_lost_locked(t))
 		run_gone_locked(t, a);
+	else if (is_orphan_locked(t))
+		t->held = false;
 }
 
 /* Read in the process of the run, or in the next in its slot. */
@@ -342,6 +343,8 @@ void letter_read(struct mail *m)
 	bool          ours;
 
 	lock(&t->lock);
+	mail_settled(m);
+	trans_hold_ref(t);	/* the letter's */
 	ours = t->run.phase == RUN_POSTED && run_here_locked(t);
 	run = t->run.id;
 	if (ours)
@@ -351,7 +354,7 @@ void letter_read(struct mail *m)
 		run_event(t, lost_locked);
 	else if (!here.user || !here.user->outcome || !here.user->outcome(t, run))
 		tm_release(t);
-	tm_unref(t);
+	trans_drop(t);
 }
 
 static void adopt(struct trans *t)

@@ -299,15 +299,15 @@ TEST(a_failed_address_is_avoided_and_probed_by_one)
 	tm_unreachable(&gone);
 	answer(sent_to(A2, "INVITE "), 200);
 	sent_to(CALLER, "SIP/2.0 200 ");
-	tm_unref(w.t);
+	tm_leave(w.t);
 	answer(relayed_to(request("INVITE", "c2"), 2, 0, A2), 200);
-	tm_unref(w.t);
+	tm_leave(w.t);
 	skip_all();
 	pass(30 * 1000);
 	s = relayed_to(request("INVITE", "c3"), 2, 0, A1);		/* the probe */
-	tm_unref(w.t);
+	tm_leave(w.t);
 	answer(relayed_to(request("INVITE", "c4"), 2, 0, A2), 200);	/* not another one meanwhile */
-	tm_unref(w.t);
+	tm_leave(w.t);
 	skip_all();
 	answer(s, 180);							/* it lives */
 	skip_all();
@@ -347,13 +347,13 @@ TEST(retry_after_is_honoured_within_bounds)	/* RFC 3261 §21.5.4 */
 		answer_with(s, 503, rows[i].headers);
 		answer(sent_to(A2, "MESSAGE "), 200);
 		skip_all();
-		tm_unref(w.t);
+		tm_leave(w.t);
 		if (rows[i].avoided_s) {
 			pass(rows[i].avoided_s * 1000 - 1000);
 			skip_all();
 			answer(relayed_to(request("MESSAGE", "c2"), 2, 0, A2), 200);
 			skip_all();
-			tm_unref(w.t);
+			tm_leave(w.t);
 			pass(1000);
 			skip_all();
 		}
@@ -478,7 +478,7 @@ TEST(a_lost_connection_is_told_to_all_that_wait_for_it)
 		s = &w.sent[0];
 		if (i > WAITING)
 			CHECK_INT(answer(s, i % 2 ? 180 : 200), CAME_ABSORBED);
-		tm_unref(w.t);
+		tm_leave(w.t);
 		w.t = NULL;
 		arena_free(&w.arena);
 		arena_init(&w.arena, NULL, 0, 4 * MB);
