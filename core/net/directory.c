@@ -175,39 +175,52 @@ static enum err link_locked(struct chain *c, struct entry *e)
 	return OK;
 }
 
-static void unlink_locked(struct entry *e)
+static void free_locked(struct entry *e)
 {
 	list_remove(&e->link);
 	if (e->counted)
 		source_give(&e->peer);
 	__atomic_sub_fetch(&dir.d->count, 1, __ATOMIC_RELAXED);
 	counter_add(&count_connections, -1);
+	shm_free(e);
+}
+
+static enum err add_locked(struct chain *c, const struct entry *new, struct entry **out)
+{
+	struct entry *e;
+	enum err      err;
+
+	if (!new->counted && find_peer_locked(c, new->via, &new->peer))
+		return ERR_EXISTS;
+	e = shm_alloc(dir.owner, sizeof(*e));
+	if (!e)
+		return ERR_NOMEM;
+	*e = *new;
+	err = link_locked(c, e);
+	if (err)
+		shm_free(e);
+	else
+		*out = e;
+	return err;
 }
 
 enum err directory_add(struct flow *f, bool counted, struct conn *conn, struct entry **out)
 {
 	unsigned      n = chain_of(&f->peer);
 	struct chain *c = &dir.d->chain[n];
-	struct entry *e;
+	struct entry  new = { .via = f->via, .peer = f->peer, .conn = conn, .owner = (uint16_t)proc_self(), .counted = counted };
 	enum err      err;
 
 	if (__atomic_load_n(&dir.d->count, __ATOMIC_RELAXED) >= tcp_limits.connections)
 		return ERR_LIMIT;
-	e = shm_zalloc(dir.owner, sizeof(*e));
-	if (!e)
-		return ERR_NOMEM;
-	*e = (struct entry){ .id = id_new(n), .via = f->via, .peer = f->peer, .conn = conn, .owner = (uint16_t)proc_self(), .counted = counted };
-	list_init(&e->link);
+	new.id = id_new(n);
 	lock(&c->lock);
-	err = !counted && find_peer_locked(c, e->via, &e->peer) ? ERR_EXISTS : link_locked(c, e);
+	err = add_locked(c, &new, out);
 	unlock(&c->lock);
-	if (err) {
-		shm_free(e);
+	if (err)
 		return err;
-	}
-	f->conn = e->id;
-	f->owner = e->owner;
-	*out = e;
+	f->conn = new.id;
+	f->owner = new.owner;
 	return OK;
 }
 
@@ -219,9 +232,8 @@ void directory_remove(struct entry *e)
 		return;
 	c = &dir.d->chain[e->id & ((1 << ID_SHIFT) - 1)];
 	lock(&c->lock);
-	unlink_locked(e);
+	free_locked(e);
 	unlock(&c->lock);
-	shm_free(e);
 }
 
 /* With the lock of its chain, or NULL. */
@@ -314,27 +326,15 @@ bool directory_has(uint64_t id)
 	return has;
 }
 
-static struct entry *take_own_locked(struct chain *c)
-{
-	LIST_EACH(struct entry, e, &c->list, link)
-		if (e->owner == proc_self()) {
-			unlink_locked(e);
-			return e;
-		}
-	return NULL;
-}
-
 void directory_clean(void)
 {
 	for (size_t i = 0; i < BUCKETS; i++) {
 		struct chain *c = &dir.d->chain[i];
-		struct entry *e;
 
-		do {
-			lock(&c->lock);
-			e = take_own_locked(c);
-			unlock(&c->lock);
-			shm_free(e);
-		} while (e);
+		lock(&c->lock);
+		LIST_EACH_SAFE(struct entry, e, &c->list, link)
+			if (e->owner == proc_self())
+				free_locked(e);
+		unlock(&c->lock);
 	}
 }

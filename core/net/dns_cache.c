@@ -114,16 +114,11 @@ static struct entry *entry_new(struct str name, enum dns_type type, enum err err
 	return e;
 }
 
-void dns_cache_store(struct str name, enum dns_type type, enum err err, const struct dns_answer *answer, uint32_t ttl_s)
+/* In the place of the same question's, or of the oldest. */
+static void put_locked(struct set *s, struct str name, struct entry *e)
 {
-	struct entry *e = set_of(0) ? entry_new(name, type, err, answer, ttl_s) : NULL, *old;
-	struct set   *s;
+	struct entry *old = find_locked(s, e->hash, name, (enum dns_type)e->type);
 
-	if (!e)
-		return;
-	s = set_of(e->hash);
-	lock(&s->lock);
-	old = find_locked(s, e->hash, name, type);
 	if (!old && s->count == SET_MOST)
 		old = LIST_FIRST(&s->entries, struct entry, link);
 	if (old)
@@ -131,6 +126,19 @@ void dns_cache_store(struct str name, enum dns_type type, enum err err, const st
 	else
 		s->count++;
 	list_append(&s->entries, &e->link);
-	unlock(&s->lock);
 	shm_free(old);
+}
+
+void dns_cache_store(struct str name, enum dns_type type, enum err err, const struct dns_answer *answer, uint32_t ttl_s)
+{
+	struct set   *s = set_of(hash_of(name, type));
+	struct entry *e;
+
+	if (!s)
+		return;
+	lock(&s->lock);
+	e = entry_new(name, type, err, answer, ttl_s);
+	if (e)
+		put_locked(s, name, e);
+	unlock(&s->lock);
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "shm/lock.h"
 #include "shm/shm.h"
 
 enum { CELL_BYTES = 64, FIRST_DATA = 36, MORE_DATA = 56, MOST_CELLS = 8, MOST_TAKEN = 64 };
@@ -83,9 +84,11 @@ void trail_start(void)
 	if (!trail.shared)
 		return;
 	mine = trail.shared->ring[proc_self()];
+	critical_enter();
 	for (int i = 0; i < 2; i++)
 		if (!mine[i])
 			__atomic_store_n(&mine[i], ring_new(), __ATOMIC_RELEASE);
+	critical_leave();
 }
 
 /* --- writing --- */

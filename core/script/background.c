@@ -86,8 +86,8 @@ static void beat_free(struct beat *b)
 {
 	critical_enter();
 	list_remove(&b->link);
-	critical_leave();
 	shm_free(b);
+	critical_leave();
 }
 
 static void beat_ended(struct beat *b)
@@ -204,18 +204,19 @@ static void beat_fire(struct timer *t)
 
 static struct beat *beat_new(const struct route *r)
 {
-	struct beat *b = shm_zalloc(background.owner, sizeof(*b));
+	struct beat *b;
 
-	if (!b) {
-		log_error(NULL, "no shared memory for a timer route, it does not run: raise `memory_limit` route=" STR_FMT, STR_ARG(r->name));
-		return NULL;
-	}
-	lock_init(&b->lock, RANK_MODULE);
-	timer_init(&b->timer, beat_fire);
-	snprintf(b->name, sizeof(b->name), STR_FMT, STR_ARG(r->name));
 	critical_enter();
-	list_append(&background.shared->beats, &b->link);
+	b = shm_zalloc(background.owner, sizeof(*b));
+	if (b) {
+		lock_init(&b->lock, RANK_MODULE);
+		timer_init(&b->timer, beat_fire);
+		snprintf(b->name, sizeof(b->name), STR_FMT, STR_ARG(r->name));
+		list_append(&background.shared->beats, &b->link);
+	}
 	critical_leave();
+	if (!b)
+		log_error(NULL, "no shared memory for a timer route, it does not run: raise `memory_limit` route=" STR_FMT, STR_ARG(r->name));
 	return b;
 }
 

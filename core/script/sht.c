@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "script/run.h"
 #include "shm/counter.h"
+#include "shm/hand.h"
 #include "shm/lock.h"
 #include "shm/shm.h"
 
@@ -115,17 +116,25 @@ static struct held *held_new(const struct table *decl)
 	return NULL;
 }
 
-static void held_free(struct held *h)
+/* A table that is no longer in the directory is in the hand of who empties it (hand.h), which may take a while. */
+static void held_free(void *held)
 {
+	struct held *h = held;
+
 	for (uint32_t i = 0; i <= h->t->mask; i++)
 		while (h->t->chain[i]) {
 			struct sht_entry *e = h->t->chain[i];
 
+			critical_enter();
 			h->t->chain[i] = e->next;
 			shm_free(e);
+			critical_leave();
 		}
+	critical_enter();
+	hand_give(h);
 	shm_free(h->t);
 	shm_free(h);
+	critical_leave();
 }
 
 /* A table of other types is another table, whatever its name. */
@@ -150,20 +159,15 @@ static struct held *held_find(const struct table *decl)
 /* Another process may have made it meanwhile. */
 static struct held *held_make(const struct table *decl)
 {
-	struct held *fresh = held_new(decl), *h;
+	struct held *h;
 
-	if (!fresh)
-		return NULL;
 	lock(&tables.dir->lock);
 	h = held_find_locked(decl);
-	if (!h) {
-		fresh->next = tables.dir->first;
-		tables.dir->first = h = fresh;
-		fresh = NULL;
+	if (!h && (h = held_new(decl))) {
+		h->next = tables.dir->first;
+		tables.dir->first = h;
 	}
 	unlock(&tables.dir->lock);
-	if (fresh)
-		held_free(fresh);
 	return h;
 }
 
@@ -207,8 +211,10 @@ static struct held *take_older(uint32_t epoch)
 	for (at = &tables.dir->first; *at && (*at)->epoch >= epoch; at = &(*at)->next)
 		;
 	h = *at;
-	if (h)
+	if (h) {
 		*at = h->next;
+		hand_take(h, held_free);
+	}
 	unlock(&tables.dir->lock);
 	return h;
 }
@@ -524,17 +530,17 @@ static enum err put(struct sht_kept *k, struct str key, const struct value *v, u
 
 	if (!value_bytes(v, &bytes))
 		return ERR_UNSUPPORTED;
-	e = entry_new(k, key, v, bytes);
-	if (!e)
-		return ERR_NOMEM;
-	e->load = load;
 	lock(lock_of(t, chain));
-	old = find_locked(t, chain, key);
-	if (*old)
-		unlink_locked(t, old);
-	link_locked(t, chain, e);
+	e = entry_new(k, key, v, bytes);
+	if (e) {
+		e->load = load;
+		old = find_locked(t, chain, key);
+		if (*old)
+			unlink_locked(t, old);
+		link_locked(t, chain, e);
+	}
 	unlock(lock_of(t, chain));
-	return OK;
+	return e ? OK : ERR_NOMEM;
 }
 
 enum err sht_set(struct sht_kept *k, struct str key, const struct value *v)
@@ -577,30 +583,32 @@ static enum err add_to(struct shared *t, struct str key, int64_t by, int64_t *ou
 	return err;
 }
 
+static enum err begin_locked(struct sht_kept *k, uint32_t chain, struct str key, int64_t by)
+{
+	struct value      first = value_int(by);
+	struct sht_entry *e = entry_new(k, key, &first, STR_NONE);
+
+	if (!e)
+		return ERR_NOMEM;
+	link_locked(k->t, chain, e);
+	return OK;
+}
+
 enum err sht_add(struct sht_kept *k, struct str key, int64_t by, int64_t *out)
 {
-	struct value  first = value_int(by);
-	uint32_t      chain = chain_of(k->t, key);
-	enum err      err = add_to(k->t, key, by, out);
-	struct sht_entry *e;
+	uint32_t chain = chain_of(k->t, key);
+	enum err err = add_to(k->t, key, by, out);
 
 	if (err != ERR_NOT_FOUND)
 		return err;
 	*out = by;
 	if (!has_room(k))
 		return ERR_LIMIT;
-	e = entry_new(k, key, &first, STR_NONE);
-	if (!e)
-		return ERR_NOMEM;
 	lock(lock_of(k->t, chain));
 	err = add_locked(k->t, chain, key, by, out);	/* another process may have been quicker */
-	if (err == ERR_NOT_FOUND) {
-		link_locked(k->t, chain, e);
-		e = NULL;
-		err = OK;
-	}
+	if (err == ERR_NOT_FOUND)
+		err = begin_locked(k, chain, key, by);
 	unlock(lock_of(k->t, chain));
-	shm_free(e);
 	return err;
 }
 

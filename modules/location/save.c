@@ -294,11 +294,13 @@ enum err location_save_bindings(const struct location_save *s, bool *now, void (
 	enum err     err;
 
 	list_init(&d.letters);
+	critical_enter();	/* what the draft has in shared memory is linked, or free again, when it is over */
 	err = draft_make(&d, done, arg);
 	if (!err)
 		err = draft_commit(&d);
 	if (!err)
 		*now = !d.n_letters || !done;
 	draft_free(&d);
+	critical_leave();
 	return err;
 }
