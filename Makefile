@@ -75,8 +75,8 @@ $(B)/san/test/modules_test: | $(MODULES:%=$(B)/san/modules/%.so)
 $(B)/obj/san/test/unit/%.o: COMMON += -Itest/unit
 $(B)/obj/san/modules/%_test.o: COMMON += -Itest/unit
 
-# Worlds under a virtual clock, see test/sim; its workers die at locks
-SIM_LINK := -Wl,--wrap=unlock
+# Worlds under a virtual clock, see test/sim; its workers die where they touch shared memory
+SIM_LINK := -Wl,--wrap=unlock,--wrap=critical_leave,--wrap=shm_alloc,--wrap=shm_zalloc,--wrap=shm_dup,--wrap=shm_free
 $(B)/san/test/sim: $(patsubst %.c,$(B)/obj/san/%.o,$(wildcard test/sim/*.c)) $(CORE_SRC:%.c=$(B)/obj/san/%.o)
 	@mkdir -p $(@D)
 	@echo "  $(@:$(B)/%=%)"

@@ -9,10 +9,11 @@
 #include "net/avoid.h"
 #include "net/mailbox.h"
 #include "proxy/request.h"
+#include "shm/hand.h"
 #include "shm/lock.h"
 #include "shm/shm.h"
 
-enum { REGION_BYTES = 64 << 20, BUCKETS = 64, MOST_OWNERS = 64, FOR_EVER_MS = 1000000, IN_HAND_BYTES = 16384 };
+enum { REGION_BYTES = 64 << 20, BUCKETS = 64, MOST_OWNERS = 64, FOR_EVER_MS = 1000000 };
 const char server_ip[] = "10.0.1.1";
 
 struct worker {
@@ -21,7 +22,8 @@ struct worker {
 	struct alarm dies, lives;
 	unsigned     slot;
 	bool         dead;
-	unsigned     dies_after, dies_unlocking;	/* so many messages, or locks; 0: not */
+	unsigned     dies_after, dies_stepping;	/* so many messages, or steps in shared memory; 0: not */
+	unsigned     heir_steps;	/* after which the next one dies; 0: it does not */
 	struct packet *waiting[256];	/* what came while it was dead: its socket outlives it */
 	unsigned     n_waiting;
 };
@@ -32,7 +34,7 @@ static struct {
 	jmp_buf                death;
 	uint32_t               runs;		/* begun so far: their names */
 	unsigned               runs_open[WORKERS + 1];	/* of the living */
-	unsigned               turns, torn;	/* those that a worker died in */
+	unsigned               turns;
 	struct shm_usage       usage[MOST_OWNERS];
 	size_t                 owners;
 } node;
@@ -43,7 +45,7 @@ static void die(struct worker *w)
 {
 	proc_get(w->slot)->pid = 0;	/* the supervisor has seen it */
 	w->dead = true;
-	w->dies_after = w->dies_unlocking = 0;
+	w->dies_after = w->dies_stepping = 0;
 	node.runs_open[w->slot] = 0;
 	world_remark("worker %u dies", w->slot);
 	check_worker_died();
@@ -101,7 +103,6 @@ static void turn(unsigned slot, bool (*fn)(void *arg), void *arg)
 		net_flush();
 		check_turn_end(false);
 	} else {
-		node.torn++;
 		die(w);
 		check_turn_end(true);
 	}
@@ -124,16 +125,58 @@ static void sent(const struct flow *to, struct str bytes)
 		longjmp(node.death, 1);
 }
 
-/* The linker puts this in the place of each call of unlock() from another file (-Wl,--wrap=unlock). */
-void __real_unlock(struct lock *l);
-void __wrap_unlock(struct lock *l);
-void __wrap_unlock(struct lock *l)
+/* A step in shared memory: outside of a critical section the worker may die over it. */
+static void step(void)
 {
 	struct worker *w = &node.worker[node.in_turn];
 
-	__real_unlock(l);
-	if (node.in_turn && w->dies_unlocking && !proc_get(w->slot)->depth && --w->dies_unlocking == 0)
+	if (node.in_turn && w->dies_stepping && !proc_get(w->slot)->depth && --w->dies_stepping == 0)
 		longjmp(node.death, 1);
+}
+
+/* The linker puts these in the place of each call of theirs from another file (-Wl,--wrap). */
+#define WRAPPED(type, name, ...) type __real_##name(__VA_ARGS__); type __wrap_##name(__VA_ARGS__); type __wrap_##name(__VA_ARGS__)
+
+WRAPPED(void, unlock, struct lock *l)
+{
+	__real_unlock(l);
+	step();
+}
+
+WRAPPED(void, critical_leave, void)
+{
+	__real_critical_leave();
+	step();
+}
+
+WRAPPED(void *, shm_alloc, shm_owner who, size_t bytes)
+{
+	void *p = __real_shm_alloc(who, bytes);
+
+	step();
+	return p;
+}
+
+WRAPPED(void *, shm_zalloc, shm_owner who, size_t bytes)
+{
+	void *p = __real_shm_zalloc(who, bytes);
+
+	step();
+	return p;
+}
+
+WRAPPED(struct str, shm_dup, shm_owner who, struct str s)
+{
+	struct str copy = __real_shm_dup(who, s);
+
+	step();
+	return copy;
+}
+
+WRAPPED(void, shm_free, void *p)
+{
+	step();
+	__real_shm_free(p);
 }
 
 static bool timers_due(void *arg)
@@ -212,6 +255,7 @@ void node_icmp(int ua)
 static bool adopt(void *arg)
 {
 	(void)arg;
+	hand_adopt();
 	timer_adopt();
 	tm_adopt();
 	mailbox_read();
@@ -229,6 +273,8 @@ static void rebirth(struct alarm *a)
 	proc_enter(w->slot, "worker");
 	w->dead = false;
 	w->n_waiting = 0;
+	w->dies_stepping = w->heir_steps;
+	w->heir_steps = 0;
 	world_remark("worker %u lives again", w->slot);
 	turn(w->slot, adopt, NULL);
 	for (unsigned i = 0; i < n; i++)
@@ -248,8 +294,9 @@ static void strike(struct alarm *a)
 	if (w->dead)
 		return;
 	w->dies_after = f->sends;
-	w->dies_unlocking = f->unlocks;
-	if (!f->sends && !f->unlocks)
+	w->dies_stepping = f->steps;
+	w->heir_steps = f->heir_steps;
+	if (!f->sends && !f->steps)
 		die(w);
 }
 
@@ -446,17 +493,15 @@ void node_begin(void)
 	deaths_begin();
 }
 
-/* A worker that dies takes the references with it that it had in hand just then: of one transaction at most (shm.h). */
 static void memory_is_back(void)
 {
 	struct shm_usage now[MOST_OWNERS];
 	size_t           n = shm_usage(now, MOST_OWNERS);
-	uint64_t         lost = node.torn * (uint64_t)IN_HAND_BYTES;
 
 	for (size_t i = 0; i < n; i++) {
 		uint64_t was = i < node.owners ? node.usage[i].bytes : 0;
 
-		if (now[i].bytes < was || now[i].bytes > was + lost)
+		if (now[i].bytes != was)
 			world_fail("shared memory of \"%s\" was %llu bytes in the beginning and is %llu in the end", now[i].owner, (unsigned long long)was,
 				   (unsigned long long)now[i].bytes);
 	}

@@ -99,7 +99,9 @@ static void worker_fault(struct dice *d, struct fault *f)
 	if (chance(d, 40))
 		f->sends = 1 + (chance(d, 50) ? 0 : roll(d, 6));
 	else if (chance(d, 70))
-		f->unlocks = 1 + roll(d, 60);
+		f->steps = 1 + roll(d, 60);
+	if (chance(d, 30))
+		f->heir_steps = 1 + roll(d, 20);
 }
 
 /* Near a call, or it would mostly meet nothing. */
@@ -202,8 +204,10 @@ static void print_fault(const struct fault *f)
 	       (double)f->at_ms / 1000, f->for_ms);
 	if (f->sends)
 		printf(", in the midst of sending its message no. %u from then on", f->sends);
-	if (f->unlocks)
-		printf(", when it has let go of a lock for the %u. time from then on", f->unlocks);
+	if (f->steps)
+		printf(", when it touches shared memory for the %u. time from then on", f->steps);
+	if (f->heir_steps)
+		printf(", the next one when it does so for the %u. time", f->heir_steps);
 	printf("\n");
 }
 

@@ -66,8 +66,9 @@ struct fault {
 	unsigned        which;	/* user agent, or process slot */
 	uint64_t        at_ms;
 	uint32_t        for_ms;
-	unsigned        sends, unlocks;	/* worker: dies when it has sent so many messages from then on, or has let go of so many locks, in the midst
-					 * of something; both 0: at once */
+	unsigned        sends, steps;	/* worker: dies when it has sent so many messages from then on, or has touched shared memory so often, in the
+					 * midst of something; both 0: at once */
+	unsigned        heir_steps;	/* so does the next one; 0: it lives */
 };
 struct plan {
 	uint64_t         seed;
