@@ -29,6 +29,7 @@ struct down {
 	unsigned     copies;
 	uint16_t     final;
 	bool         provisional;
+	bool         rung_out;		/* its Timer C was due when a worker died, perhaps over that: its CANCEL may yet come, whatever rings meanwhile */
 	bool         unsure;		/* an ICMP error, a death or a tick may have ended it or not: it proves nothing any more */
 };
 struct up {
@@ -216,10 +217,24 @@ static void check_losers(const struct up *u)
 			world_fail("call c%d: another branch has decided, but the one to u%d that rings is not cancelled (§16.7 step 10)", u->call, d->ua + 1);
 }
 
+static uint64_t timer_c_since(const struct down *d)
+{
+	return d->rang_ms ? d->rang_ms : d->sent_ms;
+}
+
+/* Any of them: what was about to be sent is not known. */
+static void scar(struct up *u)
+{
+	u->scarred = true;
+	for (struct down *d = u->downs; d; d = d->next)
+		d->rung_out |= world.now_ms + SLACK >= timer_c_since(d) + TIMER_C;
+}
+
 void check_turn_end(bool died)
 {
 	for (struct up *u = seen.ups; u; u = u->next) {
-		u->scarred |= died;	/* any of them: what was about to be sent is not known */
+		if (died)
+			scar(u);
 		if (u->touched && !u->scarred && !stateless(u))
 			check_losers(u);
 		u->touched = false;
@@ -437,6 +452,12 @@ static void first_final_out(struct up *u, const struct sip *s)
 		world_fail("call c%d: %u comes %llu ms after the CANCEL (§9.1)", u->call, s->status, (unsigned long long)(world.now_ms - u->cancel_ms));
 }
 
+/* A refusal was decided on but its worker died over it; a 2xx may be passed on before it is sent again (§16.7 step 5). */
+static bool overtaken(const struct up *u)
+{
+	return u->scarred && u->method == M_INVITE && u->final < 300;
+}
+
 static void final_out(struct up *u, const struct sip *s)
 {
 	bool success = u->method == M_INVITE && s->status < 300;
@@ -449,7 +470,7 @@ static void final_out(struct up *u, const struct sip *s)
 		world_fail("call c%d: a final answer is repeated though nobody asked", u->call);
 	if (!u->final)
 		first_final_out(u, s);
-	else if (!success && (u->final != s->status || strcmp(u->final_tag, s->to_tag)))
+	else if (!success && (u->final != s->status || strcmp(u->final_tag, s->to_tag)) && !overtaken(u))
 		world_fail("call c%d: after the final %u another, %u (§17.2)", u->call, u->final, s->status);
 	if (success && !u->success_ms)
 		u->success_ms = world.now_ms;
@@ -491,7 +512,7 @@ static void cancel_out(const struct packet *p)
 {
 	struct down *d = down_find(p->sip.branch, M_INVITE);
 	struct up   *u = d ? d->up : NULL;
-	uint64_t     now = world.now_ms, since;
+	uint64_t     now = world.now_ms;
 
 	if (!d) {
 		world_fail("a CANCEL for nothing goes to u%d", p->to + 1);
@@ -501,13 +522,12 @@ static void cancel_out(const struct packet *p)
 		paid(DEBT_FORWARD, u->branch);
 	if (d->unsure || stateless(u))
 		return;
-	since = d->rang_ms ? d->rang_ms : d->sent_ms;
 	if (!d->provisional)
 		world_fail("call c%d: CANCEL before a provisional answer (§9.1)", u->call);
 	else if (d->final)
 		world_fail("call c%d: CANCEL after the branch's final %u (§9.1)", u->call, d->final);
-	else if (!d->cancel_ms && !u->final && !u->cancel_ms && !sibling_decided(u, false) && !abandoned(d) && now + SLACK < since + TIMER_C &&
-		 (!d->relay_over_ms || now + SLACK < d->relay_over_ms))
+	else if (!d->cancel_ms && !u->final && !u->cancel_ms && !sibling_decided(u, false) && !abandoned(d) && !d->rung_out &&
+		 now + SLACK < timer_c_since(d) + TIMER_C && (!d->relay_over_ms || now + SLACK < d->relay_over_ms))
 		world_fail("call c%d: the branch to u%d is cancelled, and nobody wanted that (§16.8)", u->call, d->ua + 1);
 	if (!d->cancel_ms)
 		d->cancel_ms = now;
