@@ -1,6 +1,7 @@
 #include "script/avp.h"
 
 #include "script/pack.h"
+#include "shm/lock.h"
 #include "shm/shm.h"
 
 struct avp {
@@ -119,25 +120,33 @@ static enum err see(struct request *r, struct avps *s)
 	return err;
 }
 
+/* In one critical section, so that a kill loses no object. ERR_AGAIN: others have put theirs there meanwhile. */
+static enum err put_notes(struct trans *t, struct str bytes, uint32_t *version)
+{
+	struct tm_notes *n;
+	enum err         err = ERR_NOMEM;
+
+	critical_enter();
+	n = shm_alloc(here.owner, sizeof(*n) + bytes.len);
+	if (n) {
+		n->len = (uint32_t)bytes.len;
+		memcpy(n->bytes, bytes.p, bytes.len);
+		err = tm_swap_notes(t, &n, version) ? OK : ERR_AGAIN;
+	}
+	shm_free(n);
+	critical_leave();
+	return err;
+}
+
 /* ERR_AGAIN: others have assigned meanwhile. */
 static enum err tell(struct request *r, struct avps *s)
 {
-	struct buf       out = buf_on(here.room, sizeof(here.room));
-	struct tm_notes *n;
-	enum err         err = OK;
+	struct buf out = buf_on(here.room, sizeof(here.room));
+	enum err   err = OK;
 
 	for (const struct avp *x = s->first; x && !err; x = x->next)
 		err = pack_avp(&out, x->name, &x->v);
-	if (err)
-		return err;
-	n = shm_alloc(here.owner, sizeof(*n) + out.len);
-	if (!n)
-		return ERR_NOMEM;
-	n->len = (uint32_t)out.len;
-	memcpy(n->bytes, out.p, out.len);
-	err = tm_swap_notes(r->t, &n, &s->version) ? OK : ERR_AGAIN;
-	shm_free(n);
-	return err;
+	return err ? err : put_notes(r->t, buf_str(&out), &s->version);
 }
 
 enum err avps_share(struct call *c)
