@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "proxy/internal.h"
+#include "shm/lock.h"
 
 /* A request and the room that the common message needs, so that serving it takes nothing from malloc. */
 enum { ROOM_BYTES = 7680, ARENA_LIMIT = 1 << 20, MOST_SPARE = 64 };
@@ -67,10 +68,13 @@ void request_pool_free(void)
 
 static void tell_clerk(struct request *r)
 {
-	struct tm_witness *w = proxy_clerk()->begun(r);
+	struct tm_witness *w;
 
+	critical_enter();	/* the witness is made and belongs to its transaction, or neither */
+	w = proxy_clerk()->begun(r);
 	if (w)
 		tm_set_witness(r->t, w);
+	critical_leave();
 }
 
 enum err request_stateful(struct request *r)

@@ -65,7 +65,7 @@ struct tm_testimony {
 	/* The first final answer upstream (of a non-INVITE also the 408 that nobody is told). `answer`: the branch's, of a 2xx; NULL: ours, or one that was
 	 * held. `text`: all of it; empty: ours, with the standard phrase. */
 	void (*answered)(struct tm_witness *w, uint16_t status, struct msg *answer, struct str text);
-	/* The transaction is freed, or has another witness. No lock held. */
+	/* The transaction is freed, or has another witness. No lock held, in a critical section (shm/lock.h). */
 	void (*gone)(struct tm_witness *w);
 };
 

@@ -36,11 +36,13 @@ void tm_set_witness(struct trans *t, struct tm_witness *w)
 {
 	struct tm_witness *before;
 
+	critical_enter();
 	lock(&t->lock);
 	before = t->witness;
 	t->witness = w;
 	unlock(&t->lock);
 	witness_gone(before);
+	critical_leave();
 }
 
 bool tm_ask_witness(struct trans *t, void (*fn)(struct tm_witness *w, void *arg), void *arg)

@@ -59,39 +59,44 @@ static void release(struct entry *e)
 	critical_enter();
 	list_remove(&e->mail.link);
 	__atomic_sub_fetch(&desk.shared->bytes, sizeof(*e) + e->len, __ATOMIC_RELAXED);
-	critical_leave();
 	counter_add(&cdr_queued, -1);
 	shm_free(e);
+	critical_leave();
 }
 
 /* In the writer's process. A simulation has no disk: there it is enough to have been told. */
 static void take(struct mail *m)
 {
 	critical_enter();
+	mail_settled(m);
 	list_append(&desk.shared->waiting, &m->link);
 	critical_leave();
 	if (!desk.loop)
 		release(CONTAINER(m, struct entry, mail));
 }
 
+static void post(struct entry *e, struct str line)
+{
+	mail_init(&e->mail, take);
+	e->len = (uint32_t)line.len;
+	memcpy(e->line, line.p, line.len);
+	counter_inc(&cdr_queued);
+	__atomic_add_fetch(&desk.shared->bytes, sizeof(*e) + line.len, __ATOMIC_RELAXED);
+	mail_post(db_writer_slot(), &e->mail);
+}
+
 static void hand_over(const struct buf *line)
 {
 	uint64_t      size = sizeof(struct entry) + line->len;
 	bool          room = __atomic_load_n(&desk.shared->bytes, __ATOMIC_RELAXED) + size <= cdr_cfg.queue_limit;
-	struct entry *e = room && buf_ok(line) ? shm_alloc(desk.tag, size) : NULL;
+	struct entry *e;
 
-	if (!e) {
-		counter_inc(&cdr_lost);
-		return;
-	}
-	mail_init(&e->mail, take);
-	e->len = (uint32_t)line->len;
-	memcpy(e->line, line->p, line->len);
-	counter_inc(&cdr_queued);
 	critical_enter();
-	__atomic_add_fetch(&desk.shared->bytes, size, __ATOMIC_RELAXED);
-	mail_post(db_writer_slot(), &e->mail);
+	e = room && buf_ok(line) ? shm_alloc(desk.tag, size) : NULL;
+	if (e)
+		post(e, buf_str(line));
 	critical_leave();
+	counter_add(&cdr_lost, !e);
 }
 
 void desk_record(const struct cdr_record *r)

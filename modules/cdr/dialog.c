@@ -137,28 +137,35 @@ static struct dialog *find_locked(uint64_t key, uint64_t number)
 	return NULL;
 }
 
-enum err dialog_add(const struct dialog_begin *b, bool arm)
+static enum err add_locked(const struct dialog_begin *b, bool arm)
 {
-	struct dialog *d = counter_read(&cdr_open) < cdr_cfg.max_calls ? shm_alloc(cdr_owner(), sizeof(*d)) : NULL;
-	struct lock   *l = lock_of(b->key);
-	bool           there;
+	struct dialog *d;
 
+	if (find_locked(b->key, b->number))
+		return ERR_EXISTS;
+	d = shm_alloc(cdr_owner(), sizeof(*d));
 	if (!d)
 		return ERR_NOMEM;
 	*d = (struct dialog){ .key = b->key, .number = b->number, .caller_tag = b->caller_tag, .callee_tag = b->callee_tag, .answer_ms = b->answer_ms };
 	timer_init(&d->timer, fire);
+	list_append(bucket_of(b->key), &d->link);
+	counter_inc(&cdr_open);
+	if (arm)
+		arm_locked(d, limit_ms(b->session_s));
+	return OK;
+}
+
+enum err dialog_add(const struct dialog_begin *b, bool arm)
+{
+	struct lock *l = lock_of(b->key);
+	enum err     err;
+
+	if (counter_read(&cdr_open) >= cdr_cfg.max_calls)
+		return ERR_NOMEM;
 	lock(l);
-	there = find_locked(b->key, b->number);
-	if (!there) {
-		list_append(bucket_of(b->key), &d->link);
-		counter_inc(&cdr_open);
-		if (arm)
-			arm_locked(d, limit_ms(b->session_s));
-	}
+	err = add_locked(b, arm);
 	unlock(l);
-	if (there)
-		shm_free(d);
-	return there ? ERR_EXISTS : OK;
+	return err;
 }
 
 void dialog_drop(uint64_t key, uint64_t number)
