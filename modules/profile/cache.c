@@ -262,18 +262,16 @@ bool cache_ask(struct str key, struct cache_waiter *w)
 {
 	uint64_t       hash = hash_str(&all.c->key, key);
 	struct shard  *s = shard_of(hash);
-	struct asking *mine = asking_new(key, hash), *theirs;
+	struct asking *mine, *theirs;
 
 	lock(&s->lock);
 	theirs = asking_locked(s, hash, key);
-	if (theirs && w) {
+	mine = theirs ? NULL : asking_new(key, hash);
+	if (theirs && w)
 		list_append(&theirs->waiters, &w->link);
-	} else if (!theirs && mine) {
+	else if (mine)
 		list_append(&s->askings, &mine->link);
-		mine = NULL;
-	}
 	unlock(&s->lock);
-	shm_free(mine);
 	return !(theirs && w);
 }
 
@@ -300,10 +298,12 @@ bool cache_answer(struct str key, struct str bytes)
 {
 	uint64_t       hash = hash_str(&all.c->key, key);
 	struct shard  *s = shard_of(hash);
-	struct entry  *e = entry_new(key, hash, bytes);
+	struct entry  *e;
 	struct asking *a;
 	bool           good = true;
 
+	critical_enter();
+	e = entry_new(key, hash, bytes);
 	lock(&s->lock);
 	a = own_locked(s, hash, key);
 	if (a) {
@@ -322,6 +322,7 @@ bool cache_answer(struct str key, struct str bytes)
 	if (e)
 		explicit_bzero(e, size_of(e));
 	shm_free(e);
+	critical_leave();
 	return good;
 }
 
@@ -354,7 +355,12 @@ struct cache_waiter *cache_waiter_new(void (*fn)(struct mail *m), void *owner)
 
 void cache_waiter_free(struct cache_waiter *w)
 {
+	if (!w)
+		return;
+	critical_enter();
+	mail_settled(&w->mail);
 	shm_free(w);
+	critical_leave();
 }
 
 void cache_adopt(void)

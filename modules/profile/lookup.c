@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "shm/lock.h"
 
 enum {
 	TABLE = 256,
@@ -186,18 +187,26 @@ static void woken(struct mail *m)
 		finish(q, err, STR_NONE);
 }
 
+/* Another one asks, and wakes us; else it is for us to ask. The waiter is made and linked, or freed, in one critical section. */
+static bool is_asked(struct ask *q)
+{
+	critical_enter();
+	q->waiter = cache_waiter_new(woken, q);
+	if (cache_ask(q->key, q->waiter)) {
+		cache_waiter_free(q->waiter);
+		q->waiter = NULL;
+	}
+	critical_leave();
+	return q->waiter;
+}
+
 /* A second try goes on with the asking that is ours already. */
 static enum err begin(struct ask *q)
 {
 	enum err err;
 
-	if (!q->tries) {
-		q->waiter = cache_waiter_new(woken, q);
-		if (!cache_ask(q->key, q->waiter))
-			return OK;
-		cache_waiter_free(q->waiter);
-		q->waiter = NULL;
-	}
+	if (!q->tries && is_asked(q))
+		return OK;
 	err = ask_database(q);
 	if (err)
 		cache_give_up(q->key, err);
