@@ -248,6 +248,43 @@ struct str value_text(struct arena *a, const struct value *v)
 	return STR_NONE;
 }
 
+static bool address_parse(struct arena *a, struct str text, struct value *out)
+{
+	struct addr *ip = ARENA_NEW(a, struct addr);
+
+	out->u.ip = ip;
+	return ip && (out->type == T_IP ? !addr_parse(text, 0, ip) : !cidr_parse(text, ip, &out->prefix));
+}
+
+bool value_parse(struct arena *a, enum vtype t, struct str text, struct value *out)
+{
+	*out = (struct value){ .type = t };
+	switch (t) {
+	case T_BOOL:
+		*out = value_bool(str_is(text, "true"));
+		return out->u.b || str_is(text, "false");
+	case T_INT:
+		return str_i64(text, &out->u.i);
+	case T_DURATION:
+		return !duration_parse(text, &out->u.i);
+	case T_SIZE:
+		return !size_parse(text, &out->u.i);
+	case T_IP: case T_CIDR:
+		return address_parse(a, text, out);
+	case T_ANY:
+		if (str_i64(text, &out->u.i))
+			out->type = T_INT;
+		else
+			*out = value_str(text);
+		return true;
+	case T_STR: case T_URI:
+		out->u.s = text;
+		return text.p;
+	default:
+		return false;
+	}
+}
+
 static bool list_eq(const struct list_value *a, const struct list_value *b)
 {
 	if (a->count != b->count)

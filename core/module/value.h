@@ -59,6 +59,9 @@ void size_write(int64_t bytes, struct buf *out);
 /* "10.0.0.0/8", "2001:db8::/32", a single address. */
 MUST_CHECK enum err cidr_parse(struct str s, struct addr *net, uint8_t *prefix);
 bool cidr_contains(const struct addr *net, uint8_t prefix, const struct addr *ip);
+/* The other way: a value of that type, as people and databases write it; a text stays where it is, T_ANY is an int where it is one. False: it is none, or no
+ * memory. */
+MUST_CHECK bool value_parse(struct arena *a, enum vtype t, struct str text, struct value *out);
 /* As text, for interpolation and logs ("null", "[a, b]"); .p NULL on no memory. */
 MUST_CHECK struct str value_text(struct arena *a, const struct value *v);
 /* All of it in that arena. `out` may be v. ERR_NOMEM. */

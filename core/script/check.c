@@ -3,39 +3,13 @@
 
 /* --- constants --- */
 /* -D NAME=VALUE: read as the type the constant has in the file. */
-static bool define_value(struct checker *c, enum vtype t, struct str text, struct value *out)
-{
-	struct addr *ip;
-
-	*out = (struct value){ .type = t };
-	switch (t) {
-	case T_BOOL:
-		*out = value_bool(str_is(text, "true") || str_is(text, "on"));
-		return out->u.b || str_is(text, "false") || str_is(text, "off");
-	case T_INT:
-		return str_i64(text, &out->u.i);
-	case T_DURATION:
-		return !duration_parse(text, &out->u.i);
-	case T_SIZE:
-		return !size_parse(text, &out->u.i);
-	case T_IP: case T_CIDR:
-		ip = CHECK_NEW(c, struct addr);
-		out->u.ip = ip;
-		return ip && !cidr_parse(text, ip, &out->prefix);
-	case T_STR: case T_NULL:
-		*out = value_str(arena_dup(c->a, text));
-		return out->u.s.p;
-	default:
-		return false;
-	}
-}
-
 static void define(struct checker *c, struct str text)
 {
 	struct str       name = str_trim(str_take_until(&text, '='));
 	struct constant *k = check_find_const(c, name);
 	struct nearest   near = nearest_to(name);
 	struct value     v;
+	enum vtype       type;
 
 	if (!k) {
 		for (struct constant *x = c->prog->constants; x; x = x->next)
@@ -46,9 +20,12 @@ static void define(struct checker *c, struct str text)
 	}
 	if (!check_constant(c, k))
 		return;
-	if (!define_value(c, k->value->u.value.type, text, &v)) {
+	type = k->value->u.value.type;
+	if (type == T_BOOL && (str_is(text, "on") || str_is(text, "off")))	/* as in settings */
+		text = str_is(text, "on") ? STR("true") : STR("false");
+	if (!value_parse(c->a, type == T_NULL ? T_STR : type, arena_dup(c->a, text), &v)) {
 		diag_add(c->d, D_ASSIGN_TYPE, (struct span){ 0 }, "-D " STR_FMT ": expected %s, got `" STR_FMT "`", STR_ARG(name),
-			 vtype_name(k->value->u.value.type), STR_ARG(text));
+			 vtype_name(type), STR_ARG(text));
 		return;
 	}
 	k->value->u.value = v;

@@ -1,6 +1,5 @@
 /* Help for habits from elsewhere: methods by the names that other languages have for them (`s.len`, `list.push(x)`), quotes around what is no text. */
 #include "script/checker.h"
-#include "script/sht.h"
 
 static const struct habit {
 	const char *there;	/* without _, in any case */
@@ -55,7 +54,7 @@ bool check_quoted(struct checker *c, struct diag *g, const struct expr *e, enum 
 
 	if (want == T_STR || want == T_URI || want == T_ANY || want == T_LIST || want == T_RECORD || want == T_REGEX || !is_const_text(e))
 		return false;
-	if (!sht_value_parse(c->a, want, e->u.value.u.s, &v))
+	if (!value_parse(c->a, want, e->u.value.u.s, &v))
 		return false;
 	diag_help(c->d, g, "write it without the quotes: " STR_FMT, STR_ARG(e->u.value.u.s));
 	return true;

@@ -36,9 +36,6 @@ MUST_CHECK enum err sht_set(struct sht_kept *t, struct str key, const struct val
  * value, also with ERR_LIMIT (full: nothing is kept). ERR_UNSUPPORTED: the value there is no int, or it would not fit. */
 MUST_CHECK enum err sht_add(struct sht_kept *t, struct str key, int64_t by, int64_t *out);
 
-/* Its text, as people and databases write it; texts stay where they are. False: it is not one of that type. */
-MUST_CHECK bool sht_value_parse(struct arena *a, enum vtype t, struct str text, struct value *out);
-
 /* --- loading, sht_load.c: by one process --- */
 /* It is to be loaded: true from its beginning on. */
 bool sht_is_wanted(const struct sht_kept *t);

@@ -54,37 +54,6 @@ struct asked {
 	struct str         key;		/* as it is kept; empty: none was given */
 };
 
-bool sht_value_parse(struct arena *a, enum vtype t, struct str text, struct value *out)
-{
-	struct addr *ip;
-
-	*out = (struct value){ .type = t };
-	switch (t) {
-	case T_BOOL:
-		*out = value_bool(str_is(text, "true"));
-		return out->u.b || str_is(text, "false");
-	case T_INT:
-		return str_i64(text, &out->u.i);
-	case T_DURATION:
-		return !duration_parse(text, &out->u.i);
-	case T_SIZE:
-		return !size_parse(text, &out->u.i);
-	case T_IP: case T_CIDR:
-		ip = ARENA_NEW(a, struct addr);
-		out->u.ip = ip;
-		return ip && (t == T_IP ? !addr_parse(text, 0, ip) : !cidr_parse(text, ip, &out->prefix));
-	case T_ANY:
-		if (str_i64(text, &out->u.i))
-			out->type = T_INT;
-		else
-			*out = value_str(text);
-		return true;
-	default:
-		out->u.s = text;
-		return true;
-	}
-}
-
 /* `siparioctl table set calls alice many` */
 static enum err not_a_value(struct arena *a, struct str *result, enum vtype want, struct str text)
 {
@@ -112,7 +81,7 @@ static bool asked_for(struct arena *a, struct str params, struct asked *q, struc
 	q->info = sht_info(q->t);
 	if (!text.len)
 		return true;
-	q->key = sht_value_parse(a, q->info.key, text, &key) ? sht_key(a, &key) : STR_NONE;
+	q->key = value_parse(a, q->info.key, text, &key) ? sht_key(a, &key) : STR_NONE;
 	if (q->key.p)
 		return true;
 	fail(a, ERR_SYNTAX, result, q->info.key == T_IP ? "not an IP address:" : "not a key of this table:", text);
@@ -201,7 +170,7 @@ enum err cmd_table_set(struct arena *a, struct str params, struct str *result)
 		text = json_text(json_get(q.params, "value"));
 		if (!q.key.p || json_kind(json_get(q.params, "value")) != JSON_IS_TEXT)
 			err = fail(a, ERR_SYNTAX, result, "table, key and value are wanted, for table", q.info.name);
-		else if (!sht_value_parse(a, q.info.value, text, &v))
+		else if (!value_parse(a, q.info.value, text, &v))
 			err = not_a_value(a, result, q.info.value, text);
 		else
 			err = kept(a, sht_set(q.t, q.key, &v), result);

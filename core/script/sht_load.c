@@ -173,7 +173,7 @@ static bool parse(struct arena *a, enum vtype t, const struct db_value *v, struc
 		*out = value_bool(v->i != 0);
 		return v->i == 0 || v->i == 1;
 	}
-	return s.p && sht_value_parse(a, t, s, out);
+	return s.p && value_parse(a, t, s, out);
 }
 
 static void put_row(const struct db_value *cell)

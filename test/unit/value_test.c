@@ -121,6 +121,30 @@ TEST(values_of_different_types_are_never_equal_but_a_uri_is_its_text)
 	CHECK(value_eq(&no, &no) && !value_eq(&no, &one));
 }
 
+TEST(values_are_read_as_people_write_them)
+{
+	static const struct { enum vtype type; const char *text, *value; } rows[] = {
+		{ T_BOOL, "true", "true" }, { T_BOOL, "false", "false" }, { T_BOOL, "on", NULL }, { T_BOOL, "yes", NULL },
+		{ T_INT, "-5", "-5" }, { T_INT, "5x", NULL }, { T_INT, "", NULL }, { T_DURATION, "90s", "1m30s" }, { T_DURATION, "90", NULL },
+		{ T_SIZE, "2048B", "2kB" }, { T_SIZE, "2", NULL }, { T_IP, "192.0.2.1", "192.0.2.1" }, { T_IP, "192.0.2.0/24", NULL },
+		{ T_CIDR, "2001:db8::/32", "2001:db8::/32" }, { T_CIDR, "192.0.2.1", "192.0.2.1/32" }, { T_CIDR, "192.0.2.1/33", NULL },
+		{ T_STR, "", "" }, { T_STR, "5", "5" }, { T_URI, "sip:a@b", "sip:a@b" }, { T_ANY, "5", "5" }, { T_ANY, "5x", "5x" },
+		{ T_LIST, "[]", NULL }, { T_NULL, "null", NULL },
+	};
+	struct arena a;
+
+	arena_init(&a, NULL, 0, 1 << 20);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct value v;
+		bool         good = value_parse(&a, rows[i].type, str_of(rows[i].text), &v);
+
+		CHECK_ROW(good == (rows[i].value != NULL), rows[i].text);
+		CHECK_ROW(!good || str_is(value_text(&a, &v), rows[i].value), rows[i].text);
+		CHECK_ROW(!good || v.type == rows[i].type || rows[i].type == T_ANY, rows[i].text);
+	}
+	arena_free(&a);
+}
+
 /* --- as bytes --- */
 
 /* What it is afterwards, as text; the bytes lie where nothing follows them. */
