@@ -130,7 +130,7 @@ void db_rollback(struct db *d);
 
 /* --- schema --- */
 /* Migrations are files db/schema/ENGINE/NNNN-name.sql, each applied once, in a transaction, recorded in table schema_version. */
-enum { DB_SCHEMA = 4 };		/* what this server needs */
+enum { DB_SCHEMA = 5 };		/* what this server needs */
 struct db_migration {
 	unsigned number;
 	char     name[64];

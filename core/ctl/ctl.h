@@ -6,12 +6,17 @@
 enum ctl_exit { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 enum ctl_option_bit { OPT_STDIN = 1 << 0, OPT_GENERATE = 1 << 1, OPT_FORCE = 1 << 2, OPT_DISPLAY = 1 << 3, OPT_WATCH = 1 << 4, OPT_JSON = 1 << 5,
 		      OPT_DRY = 1 << 6, OPT_UPDATE = 1 << 7, OPT_RESUME = 1 << 8, OPT_DIGESTS = 1 << 9,
-		      OPT_INIT = 1 << 10, OPT_CONFIG = 1 << 11 };
+		      OPT_INIT = 1 << 10, OPT_CONFIG = 1 << 11, OPT_CALLS = 1 << 12 };
 
 /* Which calls a trace is for; empty: any. */
 struct ctl_watch {
 	const char *user, *number, *source, *call_id;	/* --user, --number, --source, --call-id */
 	const char *how_long;				/* --for; NULL: not given */
+};
+
+/* Which records of calls; NULL: not given. */
+struct ctl_calls {
+	const char *since, *until, *state, *code, *limit;	/* --since … */
 };
 
 /* One run of the program. */
@@ -27,6 +32,7 @@ struct ctl {
 	const char *template;		/* the default configuration */
 	const char *config, *domain, *listen, *first;	/* --config, --domain, --listen, --first-user; NULL: not given */
 	struct ctl_watch watch;
+	struct ctl_calls calls;
 	int         argc;		/* what stands behind the command's words */
 	const char *const *argv;
 	struct arena   *arena;
@@ -57,7 +63,7 @@ struct ctl_option {
 };
 /* Tables ending with a NULL group. */
 extern const struct ctl_command ctl_user_commands[], ctl_domain_commands[], ctl_location_commands[], ctl_server_commands[], ctl_database_commands[], ctl_table_commands[], ctl_trail_commands[], ctl_help_commands[],
-	ctl_address_commands[], ctl_right_commands[], ctl_peer_commands[], ctl_import_commands[], ctl_init_commands[], ctl_completion_commands[], ctl_doctor_commands[];
+	ctl_address_commands[], ctl_right_commands[], ctl_peer_commands[], ctl_import_commands[], ctl_init_commands[], ctl_completion_commands[], ctl_doctor_commands[], ctl_calls_commands[];
 /* In the order of `help`; NULL past the end. */
 const struct ctl_command *ctl_command_at(size_t i);
 

@@ -25,11 +25,16 @@ static const struct ctl_option table[] = {
 	{ "listen", "ADDRESS", OPT_INIT, TEXT(listen), "init: where, as udp:*:5060; TCP goes with it" },
 	{ "first-user", "NAME", OPT_INIT, TEXT(first), "init: the user that is made" },
 	{ "config", "FILE", OPT_CONFIG, TEXT(config), "init: the file to write; doctor: the server's" },
-	{ "user", "USER", OPT_WATCH, TEXT(watch.user), "trace: calls of or to a user" },
+	{ "user", "USER", OPT_WATCH | OPT_CALLS, TEXT(watch.user), "trace, cdr list: calls of or to a user" },
 	{ "number", "NUMBER", OPT_WATCH, TEXT(watch.number), "trace: calls of or to a number" },
 	{ "source", "ADDRESS", OPT_WATCH, TEXT(watch.source), "trace: calls that come from there" },
 	{ "call-id", "CALL-ID", OPT_WATCH, TEXT(watch.call_id), "trace: one call" },
 	{ "for", "10m", OPT_WATCH, TEXT(watch.how_long), "trace: how long" },
+	{ "since", "TIME", OPT_CALLS, TEXT(calls.since), "cdr list: not before that: 2026-11-22, \"2026-11-22 18:00\", or how long ago: 2h" },
+	{ "until", "TIME", OPT_CALLS, TEXT(calls.until), "cdr list: before that" },
+	{ "state", "STATE", OPT_CALLS, TEXT(calls.state), "cdr list: answered, talking, missed or failed" },
+	{ "code", "CODE", OPT_CALLS, TEXT(calls.code), "cdr list: with that final answer, 486" },
+	{ "limit", "N", OPT_CALLS, TEXT(calls.limit), "cdr list: so many at most, else 50" },
 };
 #undef TEXT
 
