@@ -68,8 +68,11 @@ static void catch_signals(struct sigaction *before)
 	struct sigaction ours = { .sa_handler = on_signal };	/* no SA_RESTART: read() ends */
 
 	tty.signal = 0;
-	for (size_t i = 0; i < COUNT_OF(stops); i++)
+	for (size_t i = 0; i < COUNT_OF(stops); i++) {
 		sigaction(stops[i], &ours, &before[i]);
+		if (before[i].sa_handler == SIG_IGN)	/* as a shell starts what runs behind it: that is to be left so */
+			sigaction(stops[i], &before[i], NULL);
+	}
 }
 
 static void release_signals(const struct sigaction *before)

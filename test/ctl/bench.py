@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import select
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -124,10 +125,11 @@ def stored(user):
     return sql("SELECT ha1_md5, ha1_sha256 FROM users WHERE name || '@' || domain = ?", user)[0]
 
 
-def at_terminal(args, typed):
-    """Runs siparioctl at a terminal, answering each prompt; (what the terminal showed, status)."""
+def at_terminal(args, typed, interrupt=signal.SIG_DFL):
+    """Runs siparioctl at a terminal, answering each prompt; (what the terminal showed, status). interrupt: what SIGINT does at its start."""
     pid, fd = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, interrupt)
         os.execv(CTL, [CTL, *args])
     shown, typed, end = b"", list(typed), time.monotonic() + 30
     while time.monotonic() < end:
