@@ -93,6 +93,8 @@ struct db_write {
 	uint16_t              slot;		/* who submitted */
 	uint32_t              incarnation;	/* of that process: a letter for a dead one is only freed */
 	uint64_t              at_ms;		/* when; submit sets it */
+	uint64_t              key;		/* not 0: nobody waits (done is NULL), and it is kept while the store is away, until a later one with the
+						 * same key takes its place: that says all that this one says */
 	uint16_t              n;
 	struct db_value       v[];		/* texts lie behind it, in the same allocation */
 };
@@ -103,12 +105,15 @@ void db_write_free(struct db_write *w);
  * not answered. One that the store refuses fails alone: ERR_SYNTAX, ERR_EXISTS, ERR_STATE (a constraint). Order is kept for one sender, and for several that post under one lock (rank below RANK_MAILBOX). */
 void db_write_submit(struct db_write *w);
 
+/* What any process has submitted before that time (clock_ms(), a second on the safe side) is written, or given up. */
+uint64_t db_written_until_ms(void);
+
 /* --- the writer process --- */
 /* Supervisor, after shm_create() and before the fork (also when shared memory was rebuilt): the desk where letters wait is made here. */
 void db_set_writer_slot(unsigned slot);
 unsigned db_writer_slot(void);
 /* Serve letters until loop_stop(): takes all that wait, one transaction, commit, answers. While the store is away letters wait, with
- * backoff, and are answered ERR_IO after a bound of time; logged once. */
+ * backoff, and are answered ERR_IO after a bound of time; logged once. Those with a key wait as long as there is room (db.dropped counts). */
 MUST_CHECK enum err db_writer_start(struct loop *l);
 /* Gentle stop: reads the mailbox, tries once to write what waits, closes. Call it when the workers have ended. */
 void db_writer_stop(void);

@@ -6,18 +6,23 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "db/backlog.h"
 #include "db/driver.h"
+#include "shm/counter.h"
 #include "shm/lock.h"
 
 enum {
 	MOST_IN_GROUP = 1000,		/* statements in one transaction: bounds how long the first of them waits */
-	GIVE_UP_MS = 5000,		/* a letter is answered by then, also while the store is away */
+	GIVE_UP_MS = 5000,		/* a letter that somebody waits for is answered by then, also while the store is away */
 	RETRY_FIRST_MS = 20, RETRY_MOST_MS = 1000,
+	KEPT_SHARE = 8,			/* letters that nobody waits for may take one part of so many of shared memory */
+	CLEAN_EVERY_MS = 1000,		/* how old db_written_until_ms() may be in a writer that has nothing to do */
 };
 
 /* In shared memory, changed by the process in the writer's slot only, in critical sections. */
 struct desk {
 	struct list waiting;	/* of db_write.mail.link, in order */
+	uint64_t    clean_ms;	/* what was submitted before is written, or given up; atomic */
 };
 
 static struct {
@@ -32,7 +37,13 @@ static struct {
 	uint32_t     retry_ms;
 	bool         resting;	/* between two tries */
 	bool         away;	/* logged so */
+	bool         full;	/* the same */
+	uint64_t     kept_bytes;	/* while away: of the letters with a key */
+	uint64_t     taken_ms;	/* when the last one of this turn was submitted; 0: none came */
+	struct timer clean;
 } w;
+
+static struct counter count_dropped = { .name = "db.dropped", .help = "changes given up because too many waited for the database", .unit = "changes" };
 
 /* --- the sender --- */
 
@@ -47,14 +58,6 @@ static void deliver(struct mail *m)
 		db_write_free(l);
 }
 
-static void take(struct mail *m)
-{
-	critical_enter();
-	mail_settled(m);
-	list_append(&w.desk->waiting, &m->link);
-	critical_leave();
-}
-
 static size_t text_bytes(const struct db_value *v, unsigned n)
 {
 	size_t bytes = 0;
@@ -62,6 +65,46 @@ static size_t text_bytes(const struct db_value *v, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		bytes += v[i].s.len;
 	return bytes;
+}
+
+static size_t letter_bytes(const struct db_write *l)
+{
+	return sizeof(*l) + l->n * sizeof(l->v[0]) + text_bytes(l->v, l->n);
+}
+
+static void forget(struct db_write *l)
+{
+	w.kept_bytes -= letter_bytes(l);
+	critical_enter();
+	list_remove(&l->mail.link);
+	db_write_free(l);
+	critical_leave();
+}
+
+/* While the store is away: a letter that says what becomes of something makes older ones that say the same needless. */
+static void keep(struct db_write *l)
+{
+	struct db_write *older;
+
+	if (!l->key)
+		return;
+	older = backlog_put(l);
+	w.kept_bytes += letter_bytes(l);
+	if (older)
+		forget(older);
+}
+
+static void take(struct mail *m)
+{
+	struct db_write *l = CONTAINER(m, struct db_write, mail);
+
+	critical_enter();
+	mail_settled(m);
+	list_append(&w.desk->waiting, &m->link);
+	critical_leave();
+	w.taken_ms = l->at_ms;
+	if (w.away)
+		keep(l);
 }
 
 struct db_write *db_write_new(const struct db_stmt *st, const struct db_value *params, unsigned n)
@@ -103,11 +146,10 @@ void db_write_submit(struct db_write *l)
 
 /* --- the writer --- */
 
-/* Answer the oldest letter. A sender that has died gets none: its successor would only free it. */
-static void answer_first(void)
+/* A sender that has died gets no answer: its successor would only free it. */
+static void answer(struct db_write *l)
 {
-	struct db_write *l = LIST_FIRST(&w.desk->waiting, struct db_write, mail.link);
-	bool             asked = l->done && l->incarnation == proc_get(l->slot)->incarnation;
+	bool asked = l->done && l->incarnation == proc_get(l->slot)->incarnation;
 
 	critical_enter();
 	list_remove(&l->mail.link);
@@ -118,6 +160,11 @@ static void answer_first(void)
 		db_write_free(l);
 	}
 	critical_leave();
+}
+
+static void answer_first(void)
+{
+	answer(LIST_FIRST(&w.desk->waiting, struct db_write, mail.link));
 }
 
 static bool sound(const struct db_write *l)
@@ -191,59 +238,121 @@ static enum err write_group(size_t *n, char *why, size_t cap)
  * which are ticked once a turn: the first in time is near enough. */
 static void give_up_old(void)
 {
-	while (!list_empty(&w.desk->waiting)) {
-		struct db_write *l = LIST_FIRST(&w.desk->waiting, struct db_write, mail.link);
-
+	LIST_EACH_SAFE(struct db_write, l, &w.desk->waiting, mail.link) {
 		if (l->at_ms + GIVE_UP_MS > clock_ms())
 			return;
+		if (l->key)
+			continue;
 		l->result = ERR_IO;
-		answer_first();
+		answer(l);
 	}
+}
+
+/* What nobody waits for stays, as long as there is room. */
+static void drop_oldest(void)
+{
+	uint64_t limit, taken, free_bytes;
+
+	shm_totals(&limit, &taken, &free_bytes);
+	if (w.kept_bytes <= limit / KEPT_SHARE)
+		return;
+	if (!w.full)
+		log_error(NULL, "changes that wait for the database take %llu MB, the oldest are dropped: raise memory_limit or bring it back",
+			  (unsigned long long)(w.kept_bytes >> 20));
+	w.full = true;
+	LIST_EACH_SAFE(struct db_write, l, &w.desk->waiting, mail.link) {
+		if (w.kept_bytes <= limit / KEPT_SHARE)
+			return;
+		if (!l->key)
+			continue;
+		backlog_remove(l);
+		forget(l);
+		counter_inc(&count_dropped);
+	}
+}
+
+static void be_away(const char *why)
+{
+	log_error(NULL, "changes cannot be written: %s", why);
+	w.away = true;
+	w.kept_bytes = 0;
+	LIST_EACH_SAFE(struct db_write, l, &w.desk->waiting, mail.link)
+		keep(l);
+}
+
+static void be_back(void)
+{
+	if (w.away)
+		log_info(NULL, "changes are written again");
+	w.away = w.full = false;
+	w.retry_ms = RETRY_FIRST_MS;
+	backlog_clear();
 }
 
 static void rest(const char *why)
 {
 	if (!w.away)
-		log_error(NULL, "changes cannot be written: %s", why);
-	w.away = true;
+		be_away(why);
 	w.resting = true;
 	wheel_arm(loop_wheel(w.loop), &w.again, clock_ms() + w.retry_ms);
 	w.retry_ms = w.retry_ms * 2 < RETRY_MOST_MS ? w.retry_ms * 2 : RETRY_MOST_MS;
 	give_up_old();
+	drop_oldest();
 }
 
-static void serve(void *unused)
+static void write_all(void)
 {
 	char   why[256] = "the database is away";
 	size_t n = 0;
 
-	(void)unused;
 	while (!w.resting && !list_empty(&w.desk->waiting)) {
 		if (write_group(&n, why, sizeof(why))) {
 			rest(why);
 			return;
 		}
+		be_back();	/* before letters go that are noted in the backlog */
 		while (n--)
 			answer_first();
-		if (w.away)
-			log_info(NULL, "changes are written again");
-		w.away = false;
-		w.retry_ms = RETRY_FIRST_MS;
 	}
+}
+
+static void serve(void *unused)
+{
+	uint64_t clean = w.taken_ms ? w.taken_ms : clock_ms();	/* the mailbox may have more than one turn takes */
+
+	(void)unused;
+	w.taken_ms = 0;
+	write_all();
+	if (!list_empty(&w.desk->waiting))
+		clean = LIST_FIRST(&w.desk->waiting, struct db_write, mail.link)->at_ms;
+	__atomic_store_n(&w.desk->clean_ms, clean, __ATOMIC_RELEASE);
+}
+
+/* The turn's end does the rest. */
+static void on_clean(struct timer *t)
+{
+	wheel_arm(loop_wheel(w.loop), t, clock_ms() + CLEAN_EVERY_MS);
+}
+
+uint64_t db_written_until_ms(void)
+{
+	uint64_t ms = w.desk ? __atomic_load_n(&w.desk->clean_ms, __ATOMIC_ACQUIRE) : 0;
+
+	return ms > CLEAN_EVERY_MS ? ms - CLEAN_EVERY_MS : 0;	/* processes tick their clocks once a turn */
 }
 
 static void on_again(struct timer *t)
 {
 	(void)t;
-	w.resting = false;
-	serve(NULL);
+	w.resting = false;	/* the turn's end tries again */
 }
 
 void db_set_writer_slot(unsigned slot)
 {
 	w.slot = slot;
 	w.tag = shm_owner_new("db");
-	w.desk = shm_alloc(w.tag, sizeof(*w.desk));
+	counter_register(&count_dropped);
+	w.desk = shm_zalloc(w.tag, sizeof(*w.desk));
 	if (w.desk)
 		list_init(&w.desk->waiting);
 }
@@ -260,10 +369,22 @@ enum err db_writer_start(struct loop *l)
 	w.loop = l;
 	w.conn = NULL;
 	w.retry_ms = RETRY_FIRST_MS;
-	w.resting = w.away = false;
+	w.resting = w.away = w.full = false;
 	timer_init(&w.again, on_again);
+	timer_init(&w.clean, on_clean);
+	wheel_arm(loop_wheel(l), &w.clean, clock_ms());
 	loop_at_turn_end(l, serve, NULL);
 	return OK;
+}
+
+static void say_unwritten(void)
+{
+	size_t n = 0;
+
+	LIST_EACH(struct db_write, l, &w.desk->waiting, mail.link)
+		n++;
+	if (n)
+		log_error(NULL, "the database is away: changes are lost with this stop count=%zu", n);
 }
 
 void db_writer_stop(void)
@@ -274,7 +395,10 @@ void db_writer_stop(void)
 		;
 	w.resting = false;
 	serve(NULL);
+	say_unwritten();
 	wheel_disarm(&w.again);
+	wheel_disarm(&w.clean);
+	backlog_clear();
 	db_close(w.conn);
 	w.conn = NULL;
 	w.loop = NULL;

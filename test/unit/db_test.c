@@ -950,6 +950,103 @@ CONFORMANCE(changes_fail_when_the_store_stays_away)
 	serve_end();
 }
 
+static struct db_stmt set_domain = { "INSERT INTO domains (name, created) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET created = excluded.created", 2, 0 };
+
+static void keep_domain(const char *name, int64_t created, uint64_t key)
+{
+	struct db_write *w = db_write_new(&set_domain, (const struct db_value[]){ db_text(str_of(name)), db_int(created) }, 2);
+
+	CHECK(w);
+	w->key = key;
+	db_write_submit(w);
+}
+
+static uint64_t bytes_of_letters(void)
+{
+	struct shm_usage u[32];
+	size_t           n = shm_usage(u, COUNT_OF(u));
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(u[i].owner, "db"))
+			return u[i].bytes;
+	return 0;
+}
+
+static void away_begin(const struct clock_source *quick)
+{
+	fake.ms = clock_ms();
+	serve_begin();
+	db_stmt_register(&set_domain);
+	clock_replace(quick);
+	serve_start();
+	db_worker_stop();
+	log_redirect(count_lines);
+	memset(logged, 0, sizeof(logged));
+	CHECK(!db_writer_start(s.loop));
+	db_close(s.d);
+	s.d = NULL;
+	t.engine->away();
+}
+
+static void back_again(void)
+{
+	t.engine->back();
+	for (int i = 0; i < 200 && !logged[LOG_INFO]; i++)
+		loop_turn(s.loop, 20);
+	clock_replace(NULL);
+	log_redirect(NULL);
+	s.d = db_open(str_of(t.url), false, t.why, sizeof(t.why));
+	CHECK(s.d);
+}
+
+CONFORMANCE(what_nobody_waits_for_outlives_the_absence_of_the_store_and_only_the_last_word_is_kept)
+{
+	static const struct clock_source quick = { fake_ms, fake_us };
+	uint64_t                         one = 0;
+
+	away_begin(&quick);
+	write_domain(STR("waited.example"));
+	for (int i = 0; i < 1000 && s.answers < 1; i++) {
+		for (int k = 0; k < 3; k++)
+			keep_domain(k ? "a.example" : "b.example", i, 1 + (k > 0));
+		loop_turn(s.loop, 1);
+		if (i == 1)
+			one = bytes_of_letters();
+	}
+	CHECK_INT(s.errors[ERR_IO], 1);		/* five seconds have gone by */
+	loop_turn(s.loop, 1);
+	CHECK(bytes_of_letters() <= one);
+	keep_domain("a.example", 4711, 2);
+	loop_turn(s.loop, 1);
+	back_again();
+	CHECK_INT(domains(), 2);
+	CHECK_INT(rows_of(s.d, "SELECT created FROM domains WHERE name = 'a.example'", NULL, 0).cell[0].i, 4711);
+	CHECK_INT(logged[LOG_ERROR], 1);
+	serve_end();
+}
+
+CONFORMANCE(letters_for_a_store_that_stays_away_take_no_more_than_their_share_of_memory)
+{
+	static const struct clock_source quick = { fake_ms, fake_us };
+	static char                      name[2000];
+	unsigned                         n = 5000;	/* of 2 kB each; the share is 8 MB */
+
+	away_begin(&quick);
+	memset(name, 'x', sizeof(name) - 1);
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(name, 8, "%07u", i);
+		name[7] = 'x';
+		keep_domain(name, 1, 100 + i);
+		loop_turn(s.loop, 0);
+	}
+	for (int i = 0; i < 30; i++)
+		loop_turn(s.loop, 1);
+	CHECK(bytes_of_letters() < 10 << 20);
+	CHECK_INT(logged[LOG_ERROR], 2);	/* away; full */
+	back_again();
+	serve_end();
+}
+
 CONFORMANCE(a_letter_of_a_dead_sender_is_carried_out_and_freed)
 {
 	serve_begin();
