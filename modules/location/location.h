@@ -31,8 +31,9 @@ struct aor {
 	char         key[];
 };
 
+enum durable { DURABLE_OFF, DURABLE_ON, DURABLE_BEHIND };
 struct location_cfg {
-	bool    durable;
+	int     durable;
 	int64_t buckets;
 };
 extern struct location_cfg location_cfg;
@@ -56,6 +57,7 @@ bool bind_same(const struct bind *b, const struct binding *other);
 /* --- table.c --- */
 MUST_CHECK enum err table_create(uint32_t buckets);
 uint32_t     table_hash(struct str aor);
+uint64_t     table_key(struct str aor, struct str contact, uint32_t more);	/* for db_write.key */
 uint32_t     table_buckets(void);
 struct lock *table_lock(uint32_t hash);		/* also of a bucket number */
 struct aor  *table_first_locked(uint32_t bucket);
@@ -79,7 +81,8 @@ void store_boot(void);
 MUST_CHECK struct db_write *store_put(struct str aor, const struct binding *b);
 MUST_CHECK struct db_write *store_remove(struct str aor, struct str contact);
 MUST_CHECK struct db_write *store_remove_all(struct str aor);
-/* Nobody waits for it, and a start forgets what it missed. */
+/* Nobody waits for it: it may be made needless by a later one while the store is away. */
+void store_keep(struct db_write *w);
 void store_expire(struct str aor, uint32_t now);
 MUST_CHECK enum err store_load(char *why, size_t cap);
 

@@ -184,6 +184,40 @@ TEST(who_waits_is_told_after_the_commit)
 	teardown();
 }
 
+TEST(write_behind_answers_at_once_and_writes_soon_also_after_the_store_was_away)
+{
+	char     line[256];
+	uint64_t letters;
+	bool     now;
+
+	setup();
+	letters = bytes_of("db");
+	location_cfg.durable = DURABLE_BEHIND;
+	CHECK_INT(save("sip:a@h1", 1, 3600, (struct flow){ 0 }, &now), OK);
+	CHECK(now);
+	turns();
+	CHECK_STR(rows(), "sip:a@h1");
+	snprintf(line, sizeof(line), "mv %s %s.away", t.folder, t.folder);
+	CHECK(!system(line));
+	log_set_level(LOG_ERROR);
+	for (uint32_t i = 2; i < 50; i++) {
+		CHECK_INT(save(i % 2 ? "sip:a@h1" : "sip:a@h2", i, 3600, (struct flow){ 0 }, &now), OK);
+		CHECK(now);
+		clock_forward(1);
+		turns();
+	}
+	CHECK_INT(save("sip:a@h1", 50, 0, (struct flow){ 0 }, &now), OK);
+	turns();
+	snprintf(line, sizeof(line), "mv %s.away %s", t.folder, t.folder);
+	CHECK(!system(line));
+	clock_forward(2);
+	turns();
+	CHECK_STR(rows(), "sip:a@h2");
+	CHECK_INT(t.answers, 0);
+	CHECK(bytes_of("db") == letters);
+	teardown();
+}
+
 TEST(a_start_brings_the_bindings_back_and_their_end)
 {
 	struct flow           from = { .via = net_fake_listener(TP_UDP, "127.0.0.1", 5060) };

@@ -4,9 +4,11 @@
 
 struct location_cfg location_cfg;
 
+static const char *const durable_choices[] = { [DURABLE_OFF] = "off", [DURABLE_ON] = "on", [DURABLE_BEHIND] = "behind", NULL };
+
 static const struct mod_param params[] = {
-	{ "durable", P_BOOL, &location_cfg.durable, "on", 0, 0, NULL,
-	  "keep bindings in the database; a REGISTER is answered when they are committed", false },
+	{ "durable", P_CHOICE, &location_cfg.durable, "on", 0, 0, durable_choices,
+	  "on: bindings are in the database before a REGISTER is answered; behind: soon after, also when it was away; off: only in memory", false },
 	{ "buckets", P_INT, &location_cfg.buckets, "65536", 1024, 16777216, NULL,
 	  "size of the hash table; about as many as phones are expected", false },
 	{ 0 }
@@ -35,7 +37,8 @@ static enum err configure(char *why)
 {
 	if (!location_cfg.durable || db_configured())
 		return OK;
-	snprintf(why, 256, "durable = on needs a database; add `database \"sqlite:var/sipario.db\";` or say durable = off");
+	snprintf(why, 256, "durable = %s needs a database; add `database \"sqlite:var/sipario.db\";` or say durable = off",
+		 durable_choices[location_cfg.durable]);
 	return ERR_STATE;
 }
 
@@ -66,7 +69,7 @@ static enum err worker_start(struct loop *l, char *why)
 
 static bool is_durable(void)
 {
-	return location_cfg.durable;
+	return location_cfg.durable == DURABLE_ON;
 }
 
 const struct location_service location_service = {

@@ -74,7 +74,7 @@ static enum err draft_make(struct draft *d, void (*done)(void *arg, enum err err
 
 	for (size_t i = 0; i < d->s->n && !err; i++)
 		err = draft_change(d, &d->s->change[i]);
-	if (err || !location_cfg.durable || !done)
+	if (err || location_cfg.durable != DURABLE_ON || !done)
 		return err;
 	d->waiter = malloc(sizeof(*d->waiter));
 	if (!d->waiter)
@@ -224,6 +224,8 @@ static void submit_locked(struct draft *d)
 		list_remove(&w->mail.link);
 		w->owner = d->waiter;
 		w->done = d->waiter ? letter_done : NULL;
+		if (!d->waiter)
+			store_keep(w);
 		db_write_submit(w);
 	}
 	d->waiter = NULL;
@@ -299,7 +301,7 @@ enum err location_save_bindings(const struct location_save *s, bool *now, void (
 	if (!err)
 		err = draft_commit(&d);
 	if (!err)
-		*now = !d.n_letters || !done;
+		*now = !d.n_letters || !done || location_cfg.durable != DURABLE_ON;
 	draft_free(&d);
 	critical_leave();
 	return err;

@@ -74,12 +74,22 @@ struct db_write *store_remove_all(struct str aor)
 	return db_write_new(&remove_all, (const struct db_value[]){ db_text(aor) }, 1);
 }
 
+/* A row that is written or removed is what it is, whatever was to become of it before; so are all rows of an address. */
+void store_keep(struct db_write *w)
+{
+	bool one = w->stmt == &put || w->stmt == &remove_one;
+
+	w->key = table_key(w->v[0].s, one ? w->v[1].s : STR_NONE, one ? 0 : w->stmt->id + 1);
+}
+
 void store_expire(struct str aor, uint32_t now)
 {
 	struct db_write *w = db_write_new(&expire, (const struct db_value[]){ db_text(aor), db_int(now) }, 2);
 
-	if (w)
-		db_write_submit(w);
+	if (!w)
+		return;
+	store_keep(w);
+	db_write_submit(w);
 }
 
 /* --- loading, in the supervisor --- */

@@ -56,6 +56,19 @@ uint32_t table_hash(struct str aor)
 	return (uint32_t)hash_str(&loc.t->key, aor);
 }
 
+uint64_t table_key(struct str aor, struct str contact, uint32_t more)
+{
+	struct hash_state h;
+	uint64_t          key;
+
+	hash_begin(&h, &loc.t->key);
+	hash_add(&h, aor);
+	hash_add(&h, str_n((const char *)&more, sizeof(more)));
+	hash_add(&h, contact);
+	key = hash_end(&h);
+	return key ? key : 1;
+}
+
 uint32_t table_buckets(void)
 {
 	return loc.t->mask + 1;
