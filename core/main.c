@@ -254,6 +254,7 @@ static enum err build_shared(char *why, size_t cap)
 	static const struct proxy_user proxy = { .request = script_request, .dialog = script_dialog, .reply = script_reply, .follow = script_follow, .timeout = script_timeout, .is_local = script_is_local };
 	static const struct net_user   net = {
 		.received = proxy_received, .unframed = proxy_unframed, .unreachable = tm_unreachable, .undelivered = tm_undelivered,
+		.lost = modules_connection_lost,
 	};
 
 	if (shm_create(settings.memory_limit, process_slots(&server.plan))) {

@@ -74,6 +74,11 @@ bool db_configured(void)
 	return cfg.driver != NULL;
 }
 
+bool db_shared(void)
+{
+	return cfg.driver && cfg.driver->shared;
+}
+
 struct db *db_connect(enum db_mode mode, char *why, size_t cap)
 {
 	if (!cfg.driver) {
@@ -225,7 +230,12 @@ enum err db_check(char *why, size_t cap)
 
 enum err db_worker_start(struct loop *l)
 {
-	return cfg.driver ? cfg.driver->worker_start(l, cfg.where) : OK;
+	return cfg.driver ? cfg.driver->worker_start(l, cfg.where, DB_READ) : OK;
+}
+
+enum err db_primary_start(struct loop *l)
+{
+	return cfg.driver ? cfg.driver->worker_start(l, cfg.where, DB_WRITE) : OK;
 }
 
 void db_worker_stop(void)

@@ -42,6 +42,7 @@ MUST_CHECK bool db_stmt_add(struct db_stmt *st);
 /* "sqlite:PATH" (relative to the working directory), or "postgresql://…" as libpq has it (service=, passfile=, several hosts …). ERR_UNSUPPORTED, with a sentence in `why`, for engines not built in. */
 MUST_CHECK enum err db_configure(struct str url, char *why, size_t cap);
 bool db_configured(void);
+bool db_shared(void);		/* others than this server may write to it as a matter of course */
 struct str db_url(void);	/* as configured, for db_open() at start-up; empty: none. It may hold a password */
 struct str db_url_shown(void);	/* without it, for people and logs */
 /* A URL without what is secret in it, in `room`: "postgresql://alice:x@h/d" is shown as "postgresql://alice@h/d". */
@@ -55,6 +56,8 @@ const char *db_library(void);
 
 /* --- worker: reads --- */
 MUST_CHECK enum err db_worker_start(struct loop *l);
+/* The same for a process that is to see at once what was committed: of several servers it asks the one that takes changes. */
+MUST_CHECK enum err db_primary_start(struct loop *l);
 void db_worker_stop(void);
 /* `rows` lives until the callback returns; NULL unless OK. ERR_TIMEOUT, ERR_IO (store away), ERR_SYNTAX. Called once, from the loop. */
 typedef void db_done(void *arg, enum err err, const struct db_rows *rows);

@@ -21,6 +21,7 @@ struct db_job {
  * constraint), ERR_LIMIT; the transaction goes on without that statement. ERR_IO, ERR_NOMEM: the store is away and the transaction lost. */
 struct db_driver {
 	const char *scheme;	/* of the URL, and the folder of its migrations */
+	bool        shared;	/* several servers may use one store */
 	void (*library)(char *out, size_t cap);	/* its name and version */
 	const char *version_table;	/* the statement that makes it where there is none */
 	struct db *(*open)(const char *where, enum db_mode mode, char *why, size_t cap);
@@ -44,7 +45,7 @@ struct db_driver {
 	enum err (*begin)(struct db *d, bool write, char *why, size_t cap);
 	enum err (*commit)(struct db *d, char *why, size_t cap);
 	void (*rollback)(struct db *d);
-	enum err (*worker_start)(struct loop *l, const char *where);
+	enum err (*worker_start)(struct loop *l, const char *where, enum db_mode mode);	/* DB_WRITE: where changes are made, for reading */
 	void (*worker_stop)(void);
 	enum err (*query)(const struct db_stmt *st, const struct db_value *params, db_done *done, void *arg);
 	size_t (*waiting)(void);	/* questions without an answer */

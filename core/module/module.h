@@ -40,6 +40,7 @@ enum verdict {
 	V_END,		/* the run ends: answered, relayed or dropped */
 	V_SUSPEND,	/* call_suspend() was called; call_resume() follows from the loop */
 	V_ERROR,	/* logged by the function; the run ends with 500 */
+	V_AGAIN,	/* for call_resume() only: the function is called once more, with the same arguments */
 };
 struct run;
 struct call {
@@ -131,8 +132,9 @@ struct module {
 	enum err (*start)(char *why);		/* supervisor, shared memory exists, before the fork */
 	enum err (*worker_start)(struct loop *l, char *why);
 	void (*stop)(void);			/* worker, gentle stop */
-	enum err (*writer_start)(struct loop *l, char *why);	/* the writer process, which alone may wait for disks; there is none without a database */
+	enum err (*writer_start)(struct loop *l, char *why);	/* the writer process, which alone may wait for disks, and may ask the database as workers do; there is none without one */
 	void (*writer_stop)(void);		/* the same, gentle stop: the workers have ended, the database is still there */
+	void (*connection_lost)(uint64_t conn);	/* worker: that connection (flow.conn) has ended, or died with the worker that had it */
 };
 
 /* --- registry (boot) --- */
@@ -169,6 +171,7 @@ MUST_CHECK enum err modules_worker_start(struct loop *l, char *why, size_t cap);
 void modules_stop(void);
 MUST_CHECK enum err modules_writer_start(struct loop *l, char *why, size_t cap);
 void modules_writer_stop(void);
+void modules_connection_lost(uint64_t conn);
 
 /* --- events --- */
 /* Something has happened: `v` has a value for each field (numbers, texts, addresses, null), which are copied. In any process, also under locks of a rank
@@ -182,7 +185,7 @@ struct wait;
  * wait back, it must not be used any more. If time runs out, the run ends with 503 and the later call_resume() is ignored: the wait stays
  * valid until call_resume() was called exactly once. */
 MUST_CHECK struct wait *call_suspend(struct call *c, uint32_t most_ms);
-/* In the same worker, from the loop or from within the function that then returns V_SUSPEND. V_OK with the result, V_END, or V_ERROR. */
+/* In the same worker, from the loop or from within the function that then returns V_SUSPEND. V_OK with the result, V_END, V_ERROR, or V_AGAIN. */
 void call_resume(struct wait *w, enum verdict v, struct value result);
 /* The run's arena, for building the result before call_resume(); NULL when the run is gone (its time ran out). */
 struct request *wait_request(struct wait *w);

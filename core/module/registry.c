@@ -370,3 +370,10 @@ void module_forget_all(void)
 {
 	reg.count = reg.started = 0;
 }
+
+void modules_connection_lost(uint64_t conn)
+{
+	for (size_t i = 0; i < reg.count; i++)
+		if (reg.loaded[i]->connection_lost)
+			reg.loaded[i]->connection_lost(conn);
+}

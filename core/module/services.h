@@ -1,5 +1,6 @@
 #pragma once
 /* Interfaces that modules offer each other. A module names what it needs and offers in its descriptor; it never includes another. */
+#include "module/module.h"
 #include "module/value.h"
 #include "proxy/request.h"
 
@@ -45,6 +46,10 @@ struct location_save {
 	unsigned              max_contacts;
 };
 struct location_service {
+	/* Is what the store has of this AOR in memory? Not always soon after the start: then learn() asks for it, `done` comes by the loop, and from then on it is
+	 * known for a while. ERR_IO …: the store is away; with `anyway` that counts as nothing found. When learn() fails itself done is not called. */
+	bool (*known)(struct str aor);
+	enum err (*learn)(struct str aor, bool anyway, void (*done)(void *arg, enum err err), void *arg);
 	/* Live bindings of an AOR, copied into the arena, by q descending, then newest first. NULL list: none. ERR_NOMEM. */
 	enum err (*find)(struct arena *a, struct str aor, struct binding **list);
 	/* Apply. OK: applied and, if the store is durable, committed: `done` comes by the loop; *now false. When nothing has to be waited for *now is true and
@@ -55,6 +60,9 @@ struct location_service {
 
 /* "registrar": the phones of a user of ours (RFC 3261 §16.5). */
 struct registrar_service {
+	/* V_OK: the contacts of that URI are known, lookup() finds them. V_SUSPEND: they are asked for; to be returned by the function, which is then called again.
+	 * V_END: it cannot be known now; the caller has been told. */
+	enum verdict (*ready)(struct call *c, const struct uri *u);
 	/* The contacts bound to that URI become the target set; *found false: there are none. ERR_NOMEM. */
 	enum err (*lookup)(struct request *r, const struct uri *u, bool *found);
 };

@@ -326,15 +326,36 @@ bool directory_has(uint64_t id)
 	return has;
 }
 
-void directory_clean(void)
+static struct entry *own_locked(struct chain *c)
 {
-	for (size_t i = 0; i < BUCKETS; i++) {
-		struct chain *c = &dir.d->chain[i];
+	LIST_EACH(struct entry, e, &c->list, link)
+		if (e->owner == proc_self())
+			return e;
+	return NULL;
+}
 
-		lock(&c->lock);
-		LIST_EACH_SAFE(struct entry, e, &c->list, link)
-			if (e->owner == proc_self())
-				free_locked(e);
-		unlock(&c->lock);
-	}
+/* It is told first and freed then: if we die over it the next one tells it again. */
+static bool clean_one(struct chain *c, void (*lost)(uint64_t id))
+{
+	struct entry *e;
+	uint64_t      id;
+
+	lock(&c->lock);
+	e = own_locked(c);
+	id = e ? e->id : 0;
+	unlock(&c->lock);
+	if (!id)
+		return false;
+	lost(id);
+	lock(&c->lock);
+	free_locked(e);		/* nobody else does */
+	unlock(&c->lock);
+	return true;
+}
+
+void directory_clean(void (*lost)(uint64_t id))
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		while (clean_one(&dir.d->chain[i], lost))
+			;
 }

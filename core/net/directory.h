@@ -36,5 +36,5 @@ MUST_CHECK enum err directory_find(const struct flow *to, size_t bytes, struct h
 /* `bytes` that were handed over for it have been read. NULL: it is gone, or not this process's. */
 struct conn *directory_read(uint64_t id, size_t bytes);
 bool directory_has(uint64_t id);
-/* Forget what an earlier process in this slot has left. */
-void directory_clean(void);
+/* Forget what an earlier process in this slot has left; `lost` is told each id, no lock held. */
+void directory_clean(void (*lost)(uint64_t id));

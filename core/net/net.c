@@ -360,6 +360,12 @@ void net_pass_unreachable(const struct flow *to)
 		net.user.unreachable(to);
 }
 
+void net_pass_lost(uint64_t conn)
+{
+	if (net.user.lost)
+		net.user.lost(conn);
+}
+
 void net_pass_batch_end(void)
 {
 	if (net.user.batch_end)

@@ -80,6 +80,8 @@ struct net_user {
 	void (*unreachable)(const struct flow *to);
 	/* A message that was to go over a connection and certainly did not. Never called from within net_send(). May be NULL. */
 	void (*undelivered)(struct str bytes, const struct flow *to);
+	/* That connection (flow.conn) has ended, or its owner has died. May be NULL. */
+	void (*lost)(uint64_t conn);
 	/* at the end of each turn of the loop, before the send batch leaves: work that was put off */
 	void (*batch_end)(void);
 };
@@ -90,6 +92,8 @@ MUST_CHECK enum err net_worker_start(struct loop *l, unsigned worker);
 void net_worker_stop(void);
 /* Is that connection still there? True for flows without one. */
 bool net_flow_alive(const struct flow *f);
+/* Did it have a connection that has ended? False without TCP (net_boot()). */
+bool net_flow_lost(const struct flow *f);
 
 /* Queue bytes for `to`; copied into the send batch, which leaves with sendmmsg at the end of the loop's turn (or when it is
  * full), or into the queue of a connection. For TCP without `conn`: over a connection that we opened to that peer, or that came from

@@ -385,6 +385,7 @@ static void bury(struct conn *c)
 	bool             asked = c->asked;
 
 	conn_free(c);
+	net_pass_lost(flow.conn);
 	if (asked)
 		net_pass_unreachable(&flow);
 	settle_all(left, true);
@@ -456,7 +457,7 @@ enum err tcp_start(struct loop *l)
 
 	if (!directory_ready())
 		return OK;
-	directory_clean();
+	directory_clean(net_pass_lost);
 	if (conn_boot())
 		return ERR_NOMEM;
 	tcp.door = calloc(n ? n : 1, sizeof(*tcp.door));
@@ -482,4 +483,9 @@ enum err tcp_start(struct loop *l)
 bool net_flow_alive(const struct flow *f)
 {
 	return !f->conn || directory_has(f->conn);
+}
+
+bool net_flow_lost(const struct flow *f)
+{
+	return f->conn && directory_ready() && !directory_has(f->conn);
 }

@@ -21,6 +21,7 @@ void net_pass_up(struct str bytes, const struct flow *from);
 void net_pass_unframed(struct str bytes, enum err why, const struct flow *from);
 void net_pass_undelivered(struct str bytes, const struct flow *to);
 void net_pass_unreachable(const struct flow *to);
+void net_pass_lost(uint64_t conn);
 void net_pass_batch_end(void);
 /* The simulation's exit; NULL: there are sockets. */
 void (*net_exit(void))(const struct flow *to, struct str bytes);

@@ -151,14 +151,16 @@ int writer_run(void)
 	char         why[256] = "";
 	struct loop *l = child_loop(stop_now);
 
-	if (!l || db_writer_start(l))
+	if (!l || db_writer_start(l) || db_primary_start(l))
 		return failed("writer", strerror(errno));
 	if (adopt_start(l, why, sizeof(why)))
 		return failed("the program", why);
 	if (modules_writer_start(l, why, sizeof(why)))
 		return failed("modules", why);
+	timer_adopt();
 	loop_run(l);
 	modules_writer_stop();
+	db_worker_stop();
 	db_writer_stop();
 	adopt_stop();
 	loop_free(l);

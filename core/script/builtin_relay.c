@@ -65,6 +65,14 @@ static bool is_user_of_ours(struct request *r)
 	return module_service("registrar") && !r->dst.len && !r->msg.first[H_ROUTE] && u && u->has_user && proxy_is_self(u);
 }
 
+/* Are the contacts of that user known? V_OK, or what the function is to return. */
+static enum verdict user_ready(struct call *c)
+{
+	const struct registrar_service *registrar = module_service("registrar");
+
+	return c->req->targets || !is_user_of_ours(c->req) ? V_OK : registrar->ready(c, msg_ruri(&c->req->msg));
+}
+
 /* A Request-URI of a domain of ours names a user, not a place to send to: where the script has not said more, as after `$ru = user.forward_busy`, its
  * contacts are the target set (RFC 3261 §16.5). False: the user has none and the caller has been told. */
 static bool targets_known(struct request *r)
@@ -99,11 +107,15 @@ enum verdict fn_add_branch(struct call *c)
 	const struct value *after = &c->argv[1];
 	struct target       t = { .uri = c->argv[0].u.s, .q = 1000 };
 	struct uri          u;
+	enum verdict        v;
 
 	if (uri_parse(t.uri, &u) || (u.scheme != URI_SIP && u.scheme != URI_SIPS)) {
 		log_error(c->c, "add_branch(): no SIP URI: " STR_FMT, STR_ARG(t.uri));
 		return V_ERROR;
 	}
+	v = user_ready(c);
+	if (v != V_OK)
+		return v;
 	if (after->type == T_DURATION)
 		t.after_ms = (uint32_t)after->u.i;
 	if (own_targets(c->req) || request_add_target(c->req, &t)) {
@@ -129,6 +141,7 @@ enum verdict fn_relay(struct call *c)
 	const struct value *timeout = &c->argv[ARG_TIMEOUT], *to = &c->argv[ARG_TO];
 	struct relay_opts   opts = { .wait = c->wanted };
 	struct wait        *w;
+	enum verdict        v;
 
 	if (was_cancelled(c->run)) {	/* nobody is there any more to relay for */
 		c->result = c->run->answer;
@@ -138,7 +151,12 @@ enum verdict fn_relay(struct call *c)
 		log_warn(c->c, "relay() after a final answer refused");
 		return V_END;
 	}
-	if (belongs_to_nothing(c->req) || (to->type == T_NULL && !targets_known(c->req)))
+	if (belongs_to_nothing(c->req))
+		return V_END;
+	v = to->type == T_NULL ? user_ready(c) : V_OK;
+	if (v != V_OK)
+		return v;
+	if (to->type == T_NULL && !targets_known(c->req))
 		return V_END;
 	if (c->wanted && !wait_room(c->run))
 		return V_END;

@@ -104,6 +104,13 @@ static enum verdict settle(struct run *run, enum verdict v, struct value result)
 	return v;
 }
 
+/* Back to the call; its arguments still lie above the stack's height. */
+void machine_again(struct run *run)
+{
+	run->at--;
+	run->height += run->code->calls[insn_arg(run->code->insn[run->at])].argc;
+}
+
 static enum verdict call_function(struct run *run, const struct call_site *s)
 {
 	struct call  c = call_of(run);
@@ -126,6 +133,10 @@ static enum verdict call_function(struct run *run, const struct call_site *s)
 	else if (!wait_is_over(run, &v, &c.result)) {
 		note_waits(run, s);
 		return V_SUSPEND;
+	}
+	if (v == V_AGAIN) {
+		machine_again(run);
+		return V_OK;
 	}
 	note_called(run, s, v, &c.result);
 	if (v == V_ERROR)	/* it has said what, the place is known here */

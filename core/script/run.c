@@ -144,6 +144,11 @@ void run_go(struct run *run)
 
 void run_resume(struct run *run, enum verdict v, struct value result)
 {
+	if (v == V_AGAIN) {
+		machine_again(run);
+		run_go(run);
+		return;
+	}
 	if (v != V_OK) {
 		run_end(run, v, 500);
 		return;

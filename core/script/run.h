@@ -71,6 +71,8 @@ void side_ended(struct run *side, enum verdict v, uint16_t status);
 void run_end(struct run *run, enum verdict v, uint16_t status);
 /* The machine: V_END, V_ERROR (logged) or V_SUSPEND. */
 MUST_CHECK enum verdict machine_run(struct run *run);
+/* A function was waited for that is to be called again. */
+void machine_again(struct run *run);
 /* Tests: told of each instruction before it is carried out. NULL: nobody is. */
 void machine_watch(void (*seen)(const struct code *c, uint32_t at));
 /* The place in the script, for log lines: "etc/sipario.cfg:12". */

@@ -275,7 +275,9 @@ static enum err worker_floors(char *why, size_t cap)
 		return ERR_NOMEM;
 	if (sim.folder[0] && (db_worker_start(sim.loop) || db_writer_start(sim.loop)))
 		return ERR_IO;
-	return modules_worker_start(sim.loop, why, cap);
+	if (modules_worker_start(sim.loop, why, cap))
+		return ERR_STATE;
+	return sim.folder[0] ? modules_writer_start(sim.loop, why, cap) : OK;
 }
 
 enum err sim_boot_as(const struct sim_plan *plan, char *why, size_t cap)
@@ -307,6 +309,7 @@ void sim_end(void)
 
 	modules_stop();
 	if (sim.folder[0]) {
+		modules_writer_stop();
 		db_worker_stop();
 		db_writer_stop();
 	}

@@ -281,11 +281,11 @@ enum err pool_query(const struct db_stmt *st, const struct db_value *params, db_
 
 /* --- start and stop --- */
 
-enum err pool_start(struct loop *l, const char *where)
+enum err pool_start(struct loop *l, const char *where, enum db_mode mode)
 {
 	static struct pg_link_user user = { .up = pool_up, .down = pool_down };
 	char     why[256] = "";
-	enum err err = pg_target_of(where, DB_READ, &p.target, why, sizeof(why));
+	enum err err = pg_target_of(where, mode, &p.target, why, sizeof(why));
 
 	if (err) {
 		pg_target_free(&p.target);

@@ -641,7 +641,7 @@ static void pg_library(char *out, size_t cap)
 }
 
 const struct db_driver db_postgres = {
-	.scheme = "postgresql", .library = pg_library, .version_table = "CREATE TABLE IF NOT EXISTS schema_version (number integer PRIMARY KEY, name text NOT NULL, "
+	.scheme = "postgresql", .shared = true, .library = pg_library, .version_table = "CREATE TABLE IF NOT EXISTS schema_version (number integer PRIMARY KEY, name text NOT NULL, "
 	"applied_unix bigint NOT NULL DEFAULT extract(epoch FROM now())::bigint)",
 	.open = pg_open, .close = pg_close, .stale = pg_stale, .has_table = pg_has_table,
 	.each = pg_each, .run = pg_run, .group = pg_group, .prepare = pg_prepare, .script = pg_script,

@@ -66,7 +66,7 @@ struct pg_question {
 	enum err              failed;	/* why it was not prepared */
 	struct db_value       v[];	/* texts lie behind */
 };
-enum err pool_start(struct loop *l, const char *where);
+enum err pool_start(struct loop *l, const char *where, enum db_mode mode);	/* mode: of the server it looks for */
 void     pool_stop(void);
 enum err pool_query(const struct db_stmt *st, const struct db_value *params, db_done *done, void *arg);
 /* From the connections. */

@@ -292,9 +292,11 @@ static enum err start_thread(void)
 	return bad ? ERR_IO : OK;
 }
 
-enum err reader_start(struct loop *l, const char *path)
+enum err reader_start(struct loop *l, const char *path, enum db_mode mode)
 {
 	enum err err;
+
+	(void)mode;	/* there is one file */
 
 	r.wake = (struct loop_fd){ .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), .fn = on_wake };
 	if (r.wake.fd < 0)

@@ -15,6 +15,8 @@ enum err location_find(struct arena *a, struct str aor, struct binding **list)
 		if (bind_expired(b, now))
 			continue;
 		*at = bind_copy(b, a);
+		if (*at && (*at)->expires_unix <= now)
+			(*at)->expires_unix = (int64_t)now + 1;	/* the store is being asked for more */
 		if (*at)
 			at = &(*at)->next;
 		else

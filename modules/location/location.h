@@ -19,6 +19,7 @@ struct bind {
 	uint8_t      ip_len;		/* 4, 16, or 0: no flow */
 	uint8_t      doomed : 1;	/* goes in the change being decided, under the lock */
 	uint8_t      has_conn : 1;
+	uint8_t      stored : 1;	/* as the store has it: somebody else may refresh it there */
 	char         tail[];		/* the five texts, the address, the connection and its owner */
 };
 struct aor {
@@ -27,17 +28,21 @@ struct aor {
 	struct timer timer;
 	uint32_t     hash;
 	uint16_t     key_len;
+	uint32_t     wrote_s;		/* clock_ms() in seconds: the last change that was handed to the writer; 0: none */
+	uint8_t      pass;		/* that has seen it, or was going on when it changed (table_pass()) */
 	bool         timed;		/* the timer is armed, or its handler on its way: that one frees an empty AOR */
 	char         key[];
 };
 
 enum durable { DURABLE_OFF, DURABLE_ON, DURABLE_BEHIND };
+enum lost { LOST_FORGET, LOST_FORGET_ALL, LOST_KEEP };
 struct location_cfg {
 	int     durable;
+	int     lost;
 	int64_t buckets;
 };
 extern struct location_cfg location_cfg;
-extern struct counter location_bindings, location_aors, location_expired;
+extern struct counter location_bindings, location_aors, location_expired, location_lost, location_asked;
 extern struct mod_event location_added, location_removed, location_gone;
 extern const struct location_service location_service;
 extern const struct mod_command location_commands[];
@@ -65,6 +70,7 @@ struct aor  *aor_find_locked(uint32_t hash, struct str key);
 MUST_CHECK struct aor *aor_add_locked(uint32_t hash, struct str key);
 struct str   aor_key(const struct aor *a);
 void         aor_link_locked(struct aor *a, struct bind *b);
+bool         aor_settled(const struct aor *a, uint64_t written_ms);	/* the store had all its changes at that time */
 /* Take out and count those that fn chooses, raise `why` for each (NULL: nothing), free them; returns how many. */
 size_t       aor_cut_locked(struct aor *a, bool (*chosen)(const struct bind *b, uint32_t now), uint32_t now, const struct mod_event *why);
 void         aor_expire_locked(struct aor *a);	/* drop what is over */
@@ -72,19 +78,62 @@ bool         bind_expired(const struct bind *b, uint32_t now);
 /* After a change: arm its timer, or free it when it is empty. */
 void         aor_settle_locked(struct aor *a);
 uint32_t     unix_now(void);
-/* AORs were linked before the fork: workers arm their timers, the next `n` buckets a call; false when all are done. */
-bool         table_arm_some(uint32_t n);
-void         table_loaded(void);
+/* Is all that the store has in memory? Until then an AOR is known when it is in the table, with or without bindings. */
+bool         table_loaded(void);
+void         table_set_loaded(void);
+/* The writer process goes through the store: passes are numbered, 0 is none. */
+uint8_t      table_pass(void);
+bool         table_passing(void);
+void         table_pass_begin(void);
+void         table_pass_end(void);
+/* An AOR was made known although the store did not answer: true once, then another pass is due. */
+void         table_set_blind(void);
+bool         table_take_blind(void);
 
-/* --- store.c: the letters to the writer, and loading --- */
+/* --- row.c: a binding as a row --- */
+struct row {
+	struct str     aor;
+	struct binding b;
+	bool           gone;	/* it came over a connection to this server that is no more */
+};
+extern struct db_stmt row_page, row_one;
+enum { ROW_COLUMNS = 12, PAGE_ROWS = 2000 };
+void row_boot(void);
+void row_read(const struct db_rows *rows, size_t i, struct row *out);	/* texts are slices of the rows */
+void row_write(struct str aor, const struct binding *b, struct buf *peer, struct buf *via, struct db_value v[ROW_COLUMNS]);
+
+/* --- store.c: the letters to the writer --- */
 void store_boot(void);
 MUST_CHECK struct db_write *store_put(struct str aor, const struct binding *b);
 MUST_CHECK struct db_write *store_remove(struct str aor, struct str contact);
 MUST_CHECK struct db_write *store_remove_all(struct str aor);
 /* Nobody waits for it: it may be made needless by a later one while the store is away. */
 void store_keep(struct db_write *w);
+/* The same three for one that is sent at once; without memory nothing is. */
+void store_forget(struct str aor, struct str contact);
 void store_expire(struct str aor, uint32_t now);
-MUST_CHECK enum err store_load(char *why, size_t cap);
+
+/* --- apply.c: what the store has of an AOR becomes what the table has --- */
+/* All rows of that AOR, as the store had them at a time when it had what was submitted before written_ms (db_written_until_ms()). ERR_AGAIN: a change
+ * of ours was not among that, nothing is done. ERR_NOMEM: nothing is done. */
+MUST_CHECK enum err apply_rows(struct str aor, const struct row *row, size_t n, uint64_t written_ms);
+
+/* --- learn.c: a worker asks for one AOR --- */
+bool location_known(struct str aor);
+MUST_CHECK enum err location_learn(struct str aor, bool anyway, void (*done)(void *arg, enum err err), void *arg);
+
+/* --- sync.c: the writer process keeps the table like the store --- */
+MUST_CHECK enum err sync_start(struct loop *l);
+/* Any process, also under an AOR's lock: look again what the store has of it. */
+void sync_ask(struct str aor);
+
+/* --- lost.c: bindings whose connection is lost --- */
+MUST_CHECK enum err lost_create(void);
+/* Does a binding that came from there go when its connection does? */
+bool lost_goes(const struct binding *b, const struct addr *peer);
+/* This AOR has a binding by that connection. Under its lock. */
+void lost_note(uint64_t conn, uint32_t hash);
+void lost_connection(uint64_t conn);
 
 /* --- save.c, find.c --- */
 MUST_CHECK enum err location_save_bindings(const struct location_save *s, bool *now, void (*done)(void *arg, enum err err), void *arg);

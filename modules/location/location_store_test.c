@@ -39,18 +39,40 @@ static void clock_forward(unsigned s)
 	clock_tick();
 }
 
-static void server_start(void)
+/* All of it but for the writer's look at what there is. */
+static void server_boot(void)
 {
 	CHECK(!shm_create(64 << 20, 4) && !timer_boot() && !mailbox_boot());
 	db_set_writer_slot(1);
 	CHECK_INT(module.start(t.why), OK);
 	proc_enter(1, "worker 1");
 	t.loop = loop_new();
-	CHECK(t.loop && !mailbox_start(t.loop) && !db_writer_start(t.loop) && !module.worker_start(t.loop, t.why));
+	CHECK(t.loop && !mailbox_start(t.loop) && !db_worker_start(t.loop) && !db_writer_start(t.loop));
+}
+
+static void turn(void)
+{
+	t.ms += 10;
+	loop_turn(t.loop, 1);
+}
+
+static void load(void)
+{
+	CHECK(!module.writer_start(t.loop, t.why));
+	for (int i = 0; i < 5000 && (!table_loaded() || table_passing()); i++)
+		turn();
+	CHECK(table_loaded());
+}
+
+static void server_start(void)
+{
+	server_boot();
+	load();
 }
 
 static void server_stop(void)
 {
+	db_worker_stop();
 	db_writer_stop();
 	loop_free(t.loop);
 	shm_destroy();
@@ -93,10 +115,8 @@ static void teardown(void)
 
 static void turns(void)
 {
-	for (int i = 0; i < 6; i++) {
-		t.ms += 10;
-		loop_turn(t.loop, 1);
-	}
+	for (int i = 0; i < 6; i++)
+		turn();
 }
 
 static void on_done(void *arg, enum err err)
@@ -233,6 +253,7 @@ TEST(a_start_brings_the_bindings_back_and_their_end)
 	server_stop();
 	clock_forward(30);	/* the second is over meanwhile */
 	server_start();
+	turns();
 	CHECK_STR(rows(), "sip:a@h1");
 	CHECK_INT(counter_read(&location_bindings), 1);
 	b = found();
@@ -244,9 +265,7 @@ TEST(a_start_brings_the_bindings_back_and_their_end)
 	CHECK_STR(b->user_agent, "phone");
 	CHECK(b->cseq == 9 && b->q == 700 && b->expires_unix == 1800000060);
 	CHECK(b->received.via == from.via && addr_eq(&b->received.peer, &from.peer));
-	CHECK_INT(timer_count(), 0);
-	turns();
-	CHECK_INT(timer_count(), 1);	/* armed by the worker */
+	CHECK_INT(timer_count(), 1);
 	clock_forward(31);
 	turns();
 	CHECK(!found());
@@ -255,7 +274,7 @@ TEST(a_start_brings_the_bindings_back_and_their_end)
 	teardown();
 }
 
-TEST(a_flow_whose_listener_is_gone_is_none)
+TEST(a_flow_whose_listener_is_gone_goes_by_another)
 {
 	const char *insert = "INSERT INTO bindings (aor, contact, call_id, cseq, expires_unix, received, via) VALUES "
 			     "('sip:alice@example.org', 'sip:a@h', 'c', 1, 1800000100, 'udp:192.0.2.7:4321', 'udp:203.0.113.1:5060')";
@@ -264,6 +283,282 @@ TEST(a_flow_whose_listener_is_gone_is_none)
 	CHECK(!db_exec(t.d, insert, NULL, 0, NULL, NULL, t.why, sizeof(t.why)));
 	server_stop();
 	server_start();
+	CHECK(found() && found()->received.via && found()->received.via->port == 5060);
+	teardown();
+}
+
+/* --- while it is loaded --- */
+
+static void sql(const char *text)
+{
+	CHECK(!db_exec(t.d, text, NULL, 0, NULL, NULL, t.why, sizeof(t.why)));
+}
+
+static void insert(const char *user, const char *contact)
+{
+	struct str line = arena_printf(&t.arena, "INSERT INTO bindings (aor, contact, call_id, cseq, expires_unix) VALUES ('sip:%s@example.org', '%s', 'c9', 7, %lld)",
+				       user, contact, (long long)t.unix_s + 3000);
+
+	sql(arena_printf(&t.arena, STR_FMT "%c", STR_ARG(line), 0).p);
+}
+
+/* "contact contact" as memory has it. */
+static struct str known_of(const char *user)
+{
+	struct str      key = arena_printf(&t.arena, "sip:%s@example.org", user);
+	struct buf      out = buf_on(arena_alloc(&t.arena, 1024), 1024);
+	struct binding *list = NULL;
+
+	CHECK(!location_find(&t.arena, key, &list));
+	for (; list; list = list->next)
+		buf_printf(&out, "%s" STR_FMT, out.len ? " " : "", STR_ARG(list->contact));
+	return buf_str(&out);
+}
+
+static void learn_now(void)
+{
+	unsigned before = t.answers;
+
+	CHECK(!location_learn(AOR, false, on_done, &t));
+	for (int i = 0; i < 2000 && t.answers == before; i++)
+		turn();
+	CHECK_INT(t.answers, before + 1);
+}
+
+TEST(before_all_is_loaded_one_address_is_asked_for_by_itself)
+{
+	setup();
+	insert("alice", "sip:a@h1");
+	insert("bob", "sip:b@h1");
+	server_stop();
+	server_boot();
+	CHECK(!location_known(AOR) && !location_known(STR("sip:bob@example.org")));
+	learn_now();
+	CHECK_INT(t.last, OK);
+	CHECK(location_known(AOR) && !location_known(STR("sip:bob@example.org")));
+	CHECK_STR(known_of("alice"), "sip:a@h1");
+	load();
+	CHECK(location_known(STR("sip:bob@example.org")));
+	CHECK_STR(known_of("alice"), "sip:a@h1");
+	CHECK_STR(known_of("bob"), "sip:b@h1");
+	CHECK_INT(counter_read(&location_bindings), 2);
+	teardown();
+}
+
+TEST(nobody_there_is_known_for_a_while_too)
+{
+	uint64_t bytes;
+
+	setup();
+	server_stop();
+	server_boot();
+	bytes = bytes_of("location");
+	learn_now();
+	CHECK(t.last == OK && location_known(AOR) && !found());
+	clock_forward(10);
+	turns();
+	CHECK(!location_known(AOR));
+	CHECK(bytes_of("location") == bytes);
+	load();
+	teardown();
+}
+
+TEST(loading_brings_nothing_back_that_was_changed_meanwhile)
+{
+	bool now;
+
+	setup();
+	insert("alice", "sip:a@h1");
+	insert("alice", "sip:a@h2");
+	server_stop();
+	server_boot();
+	learn_now();
+	CHECK_INT(save("sip:a@h1", 1, 0, (struct flow){ 0 }, &now), OK);
+	CHECK_INT(save("sip:a@h2", 2, 0, (struct flow){ 0 }, &now), OK);	/* all gone, and the writer has not even read of it */
+	CHECK_INT(save("sip:a@h3", 3, 60, (struct flow){ 0 }, &now), OK);
+	CHECK_INT(save("sip:a@h3", 4, 0, (struct flow){ 0 }, &now), OK);
+	load();
+	CHECK_STR(known_of("alice"), "");
+	CHECK_STR(rows(), "");
+	clock_forward(5);
+	turns();
+	CHECK_STR(known_of("alice"), "");
+	teardown();
+}
+
+TEST(an_address_with_rows_on_two_pages_is_loaded_whole)
+{
+	enum { MANY = PAGE_ROWS - 1 };
+
+	setup();
+	sql("BEGIN");
+	for (unsigned i = 0; i < MANY; i++)
+		insert(arena_printf(&t.arena, "u%05u%c", i, 0).p, "sip:u@h");
+	for (unsigned i = 0; i < 4; i++)
+		insert("v", arena_printf(&t.arena, "sip:v@h%u%c", i, 0).p);
+	insert("w", "sip:w@h");
+	sql("COMMIT");
+	server_stop();
+	server_start();
+	CHECK_INT(counter_read(&location_bindings), MANY + 5);
+	CHECK_STR(known_of("v"), "sip:v@h0 sip:v@h1 sip:v@h2 sip:v@h3");
+	CHECK_STR(known_of("w"), "sip:w@h");
+	CHECK_STR(known_of("u01998"), "sip:u@h");
+	teardown();
+}
+
+TEST(another_pass_finds_what_others_have_changed)
+{
+	bool now;
+
+	setup();
+	CHECK_INT(save("sip:a@h1", 1, 3000, (struct flow){ 0 }, &now), OK);
+	CHECK_INT(save("sip:a@h2", 2, 3000, (struct flow){ 0 }, &now), OK);
+	turns();
+	clock_forward(5);
+	turns();
+	sql("DELETE FROM bindings WHERE contact = 'sip:a@h1'");
+	sql("UPDATE bindings SET contact = 'sip:a@h4'");
+	insert("bob", "sip:b@h1");
+	clock_forward(3600);	/* h2 and h4 are over by now, but for bob … */
+	insert("carol", "sip:c@h1");
+	for (int i = 0; i < 400; i++)
+		turn();
+	CHECK_STR(known_of("carol"), "sip:c@h1");
+	CHECK_STR(known_of("alice"), "");
+	sql("DELETE FROM bindings");
+	clock_forward(3600 - 700);
+	for (int i = 0; i < 400; i++)
+		turn();
+	CHECK_STR(known_of("carol"), "sip:c@h1");	/* nobody has told, and the hour is not over */
+	teardown();
+}
+
+TEST(one_address_is_looked_at_again_when_somebody_says_so)
+{
+	bool now;
+
+	setup();
+	CHECK_INT(save("sip:a@h1", 1, 3000, (struct flow){ 0 }, &now), OK);
+	turns();
+	clock_forward(5);
+	turns();
+	insert("alice", "sip:a@h2");
+	insert("bob", "sip:b@h1");
+	sync_ask(AOR);
+	sync_ask(STR("sip:bob@example.org"));
+	for (int i = 0; i < 50; i++)
+		turn();
+	CHECK_STR(known_of("alice"), "sip:a@h2 sip:a@h1");
+	CHECK_STR(known_of("bob"), "sip:b@h1");
+	sql("DELETE FROM bindings WHERE contact <> 'sip:a@h2'");
+	sync_ask(AOR);
+	sync_ask(STR("sip:bob@example.org"));
+	for (int i = 0; i < 50; i++)
+		turn();
+	CHECK_STR(known_of("alice"), "sip:a@h2");
+	CHECK_STR(known_of("bob"), "");
+	/* what is on its way to the store is not taken back by a look at what it has now */
+	CHECK_INT(save("sip:a@h5", 9, 3000, (struct flow){ 0 }, &now), OK);
+	sync_ask(AOR);
+	turn();
+	CHECK_STR(known_of("alice"), "sip:a@h2 sip:a@h5");
+	for (int i = 0; i < 400; i++)
+		turn();
+	CHECK_STR(known_of("alice"), "sip:a@h2 sip:a@h5");
+	teardown();
+}
+
+/* --- connections --- */
+
+static struct flow over_tcp(uint64_t conn)
+{
+	struct flow f = { .via = net_fake_listener(TP_TCP, "127.0.0.1", 5060), .conn = conn };
+
+	CHECK(f.via && !addr_parse(STR("192.0.2.7"), 4321, &f.peer));
+	return f;
+}
+
+static struct binding_change change_over(const char *contact, uint64_t conn, const char *path, uint32_t reg_id)
+{
+	return (struct binding_change){ .expires = 600, .b = { .contact = str_of(contact), .call_id = STR("c1"), .cseq = 1, .q = 700, .reg_id = reg_id,
+		.instance = reg_id ? STR("urn:uuid:1") : STR(""), .path = str_of(path), .expires_unix = t.unix_s + 600, .received = over_tcp(conn) } };
+}
+
+static void save_over(const char *contact, uint64_t conn, const char *path, uint32_t reg_id)
+{
+	struct binding_change ch = change_over(contact, conn, path, reg_id);
+	struct location_save  s = { .aor = AOR, .call_id = STR("c1"), .cseq = 1, .n = 1, .change = &ch, .max_contacts = 20 };
+	bool                  now;
+
+	CHECK_INT(location_save_bindings(&s, &now, on_done, &t), OK);
+}
+
+static void many_over(uint64_t conn)
+{
+	save_over("sip:a@192.0.2.7:5060;transport=tcp", conn, "", 0);		/* says where else it can be reached */
+	save_over("sip:a@192.0.2.7:4321;transport=tcp", conn, "", 0);		/* its end of the connection */
+	save_over("sip:a@10.0.0.7:5060;transport=tcp", conn, "", 0);		/* behind a NAT */
+	save_over("sip:a@phone.example.org;transport=tcp", conn, "", 0);
+	save_over("sip:a@df7jal23ls0d.invalid;transport=ws", conn, "", 0);
+	save_over("sip:a@192.0.2.7:5062;transport=tcp;ob", conn, "", 2);	/* RFC 5626 */
+	save_over("sip:a@10.0.0.8;transport=tcp", conn, "<sip:edge;lr>", 0);	/* the edge connects anew */
+	save_over("sip:a@10.0.0.9;transport=tcp", conn + 1, "", 0);
+	turns();
+}
+
+#define STAY "sip:a@10.0.0.8;transport=tcp sip:a@10.0.0.9;transport=tcp sip:a@192.0.2.7:5060;transport=tcp sip:a@phone.example.org;transport=tcp"
+
+TEST(a_lost_connection_takes_the_bindings_along_that_only_it_leads_to)
+{
+	uint64_t bytes;
+
+	setup();
+	bytes = bytes_of("location");
+	many_over(77);
+	CHECK_INT(counter_read(&location_bindings), 8);
+	module.connection_lost(77);
+	turns();
+	CHECK_STR(rows(), STAY);
+	CHECK_INT(counter_read(&location_bindings), 4);
+	module.connection_lost(77);
+	module.connection_lost(78);
+	turns();
+	CHECK_INT(counter_read(&location_bindings), 3);
+	sql("DELETE FROM bindings");
+	clock_forward(700);
+	turns();
+	clock_forward(10);
+	turns();
+	CHECK(bytes_of("location") == bytes);
+	teardown();
+}
+
+TEST(lost_connections_are_lost_by_name)
+{
+	setup();
+	location_cfg.lost = LOST_KEEP;
+	many_over(77);
+	module.connection_lost(77);
+	CHECK_INT(counter_read(&location_bindings), 8);
+	many_over(79);
+	location_cfg.lost = LOST_FORGET_ALL;
+	module.connection_lost(79);
+	CHECK_INT(counter_read(&location_bindings), 2);
+	turns();
+	teardown();
+}
+
+TEST(no_connection_outlives_the_server)
+{
+	setup();
+	many_over(77);
+	sql("UPDATE bindings SET via = 'tcp:203.0.113.9:5060' WHERE contact LIKE '%:4321%'");	/* it came to another server */
+	server_stop();
+	server_start();
+	turns();
+	CHECK_STR(rows(), "sip:a@10.0.0.8;transport=tcp sip:a@192.0.2.7:4321;transport=tcp sip:a@192.0.2.7:5060;transport=tcp sip:a@phone.example.org;transport=tcp");
+	CHECK_INT(counter_read(&location_bindings), 4);
 	CHECK(found() && !found()->received.via);
 	teardown();
 }

@@ -6,9 +6,13 @@ struct location_cfg location_cfg;
 
 static const char *const durable_choices[] = { [DURABLE_OFF] = "off", [DURABLE_ON] = "on", [DURABLE_BEHIND] = "behind", NULL };
 
+static const char *const lost_choices[] = { [LOST_FORGET] = "forget", [LOST_FORGET_ALL] = "forget_all", [LOST_KEEP] = "keep", NULL };
+
 static const struct mod_param params[] = {
 	{ "durable", P_CHOICE, &location_cfg.durable, "on", 0, 0, durable_choices,
 	  "on: bindings are in the database before a REGISTER is answered; behind: soon after, also when it was away; off: only in memory", false },
+	{ "lost_connection", P_CHOICE, &location_cfg.lost, "forget", 0, 0, lost_choices,
+	  "contacts that came over a connection which is lost: forget those that cannot be connected to at their own address, forget_all, or keep", false },
 	{ "buckets", P_INT, &location_cfg.buckets, "65536", 1024, 16777216, NULL,
 	  "size of the hash table; about as many as phones are expected", false },
 	{ 0 }
@@ -16,22 +20,11 @@ static const struct mod_param params[] = {
 
 struct counter location_bindings = { .name = "location.bindings", .help = "contacts that are registered", .unit = "bindings", .gauge = true };
 struct counter location_aors = { .name = "location.aors", .help = "addresses-of-record that have contacts", .unit = "addresses", .gauge = true };
+struct counter location_lost = { .name = "location.lost", .help = "contacts dropped because their connection was lost", .unit = "bindings" };
+struct counter location_asked = { .name = "location.asked", .help = "users asked for in the database before all were loaded", .unit = "questions" };
 struct counter location_expired = { .name = "location.expired", .help = "contacts dropped because nobody refreshed them", .unit = "bindings" };
 
-static struct counter *counters[] = { &location_bindings, &location_aors, &location_expired, NULL };
-
-/* How the workers arm the timers of what was loaded: some buckets every few milliseconds, so that no call waits for it. */
-enum { ARM_BUCKETS = 1024, ARM_EVERY_MS = 20 };
-static struct {
-	struct timer  timer;	/* private to the worker */
-	struct wheel *wheel;
-} arming;
-
-static void arm_more(struct timer *t)
-{
-	if (table_arm_some(ARM_BUCKETS))
-		wheel_arm(arming.wheel, t, t->at_ms + ARM_EVERY_MS);
-}
+static struct counter *counters[] = { &location_bindings, &location_aors, &location_expired, &location_lost, &location_asked, NULL };
 
 static enum err configure(char *why)
 {
@@ -46,25 +39,21 @@ static enum err start(char *why)
 {
 	enum err err = table_create((uint32_t)location_cfg.buckets);
 
-	if (err) {
+	if (!err)
+		err = lost_create();
+	if (err)
 		snprintf(why, 256, "no room for %lld buckets; raise memory_limit", (long long)location_cfg.buckets);
-		return err;
-	}
-	if (!location_cfg.durable)
-		return OK;
-	store_boot();
-	err = store_load(why, 256);
-	table_loaded();
+	else if (location_cfg.durable)
+		store_boot();
+	else
+		table_set_loaded();
 	return err;
 }
 
-static enum err worker_start(struct loop *l, char *why)
+static enum err writer_start(struct loop *l, char *why)
 {
 	(void)why;
-	arming.wheel = loop_wheel(l);
-	timer_init(&arming.timer, arm_more);
-	wheel_arm(arming.wheel, &arming.timer, 0);
-	return OK;
+	return location_cfg.durable ? sync_start(l) : OK;
 }
 
 static bool is_durable(void)
@@ -73,7 +62,7 @@ static bool is_durable(void)
 }
 
 const struct location_service location_service = {
-	.find = location_find, .save = location_save_bindings, .durable = is_durable,
+	.known = location_known, .learn = location_learn, .find = location_find, .save = location_save_bindings, .durable = is_durable,
 };
 
 static struct mod_event *const events[] = { &location_added, &location_removed, &location_gone, NULL };
@@ -81,5 +70,6 @@ static struct mod_event *const events[] = { &location_added, &location_removed, 
 const struct module module = {
 	.abi = MODULE_ABI, .name = "location", .help = "where the users are: contacts by address-of-record, in shared memory",
 	.offers = "location", .service = &location_service, .params = params, .commands = location_commands,
-	.counters = counters, .events = events, .configure = configure, .start = start, .worker_start = worker_start,
+	.counters = counters, .events = events, .configure = configure, .start = start, .writer_start = writer_start,
+	.connection_lost = lost_connection,
 };

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 /* Who waits for the commit of a change. Private to the submitting process. */
 struct waiter {
 	void (*done)(void *arg, enum err err);
@@ -195,7 +197,7 @@ static enum err decide_locked(struct draft *d, struct aor **a)
 		err = check_room_locked(d, *a);
 	if (!err && location_cfg.durable)
 		err = draft_removals_locked(d, *a);
-	if (!err && !*a && d->fresh && !(*a = aor_add_locked(d->hash, d->s->aor)))
+	if (!err && !*a && (d->fresh || d->n_letters) && !(*a = aor_add_locked(d->hash, d->s->aor)))
 		err = ERR_NOMEM;
 	return err;
 }
@@ -214,10 +216,11 @@ static void letter_done(struct db_write *w)
 }
 
 /* Under the AOR's lock, so that the writer sees the changes of one AOR in their order. */
-static void submit_locked(struct draft *d)
+static void submit_locked(struct draft *d, struct aor *a)
 {
 	if (!d->n_letters)
 		return;
+	a->wrote_s = (uint32_t)(clock_ms() / 1000) + 1;
 	if (d->waiter)
 		d->waiter->letters = d->n_letters;
 	LIST_EACH_SAFE(struct db_write, w, &d->letters, mail.link) {
@@ -255,6 +258,14 @@ static void raise_locked(const struct draft *d, const struct aor *a)
 			bind_event(&location_added, aor_key(a), f);
 }
 
+static uint64_t conn_of(const struct bind *b)
+{
+	struct binding v;
+
+	bind_view(b, &v);
+	return v.received.conn;
+}
+
 static void apply_locked(struct draft *d, struct aor *a)
 {
 	raise_locked(d, a);
@@ -264,7 +275,10 @@ static void apply_locked(struct draft *d, struct aor *a)
 
 		d->fresh = b->next;
 		aor_link_locked(a, b);
+		if (b->has_conn)
+			lost_note(conn_of(b), d->hash);
 	}
+	a->pass = table_pass();
 	aor_settle_locked(a);
 }
 
@@ -282,9 +296,10 @@ static enum err draft_commit(struct draft *d)
 	if (err) {
 		spare_all(a);
 	} else {
-		if (a)
+		if (a) {
+			submit_locked(d, a);
 			apply_locked(d, a);
-		submit_locked(d);
+		}
 	}
 	unlock(l);
 	return err;
@@ -300,6 +315,8 @@ enum err location_save_bindings(const struct location_save *s, bool *now, void (
 	err = draft_make(&d, done, arg);
 	if (!err)
 		err = draft_commit(&d);
+	if (!err && s->n && net_flow_lost(&s->change[0].b.received))
+		lost_connection(s->change[0].b.received.conn);	/* while this was decided, so that its end found nothing */
 	if (!err)
 		*now = !d.n_letters || !done || location_cfg.durable != DURABLE_ON;
 	draft_free(&d);

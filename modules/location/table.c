@@ -6,14 +6,23 @@
 #include "base/hash.h"
 #include "base/random.h"
 
-enum { LOCKS = 1024 };	/* a power of two; more buckets than locks share them */
+enum {
+	LOCKS = 1024,		/* a power of two; more buckets than locks share them */
+	GRACE_S = 3,		/* the store is asked whether somebody else has refreshed what it gave us */
+	EMPTY_MS = 3000,	/* an empty AOR is looked at so often: may it be forgotten? */
+};
+
+static void aor_look_locked(struct aor *a);
 
 static struct {
 	shm_owner owner;
 	struct table {
 		struct hash_key key;
 		uint32_t        mask;
-		uint32_t        arm_next;	/* atomic: the first bucket whose loaded AORs nobody has armed yet */
+		/* written by the writer process; atomic */
+		bool            loaded, passing;
+		bool            blind;		/* any process sets it */
+		uint8_t         pass;
 		struct aor    **bucket;
 		struct lock     lock[LOCKS];
 	} *t;	/* shared */
@@ -43,7 +52,6 @@ enum err table_create(uint32_t buckets)
 		return ERR_NOMEM;
 	}
 	t->mask = size - 1;
-	t->arm_next = size;
 	random_bytes(&t->key, sizeof(t->key));
 	for (size_t i = 0; i < LOCKS; i++)
 		lock_init(&t->lock[i], RANK_LOCATION);
@@ -101,6 +109,11 @@ struct aor *aor_find_locked(uint32_t hash, struct str key)
 	return NULL;
 }
 
+static bool ask_before_it_ends(const struct bind *b)
+{
+	return b->stored && db_shared();
+}
+
 /* Its time has come: drop what has expired, look again when the next one is due. */
 static void aor_fire(struct timer *t)
 {
@@ -110,7 +123,12 @@ static void aor_fire(struct timer *t)
 	lock(l);
 	a->timed = false;
 	aor_expire_locked(a);
-	aor_settle_locked(a);
+	for (const struct bind *b = a->binds; b; b = b->next)
+		if (ask_before_it_ends(b) && b->expires <= unix_now()) {
+			sync_ask(aor_key(a));
+			break;
+		}
+	aor_look_locked(a);
 	unlock(l);
 }
 
@@ -155,9 +173,14 @@ void aor_link_locked(struct aor *a, struct bind *b)
 	counter_inc(&location_bindings);
 }
 
+static uint32_t bind_end(const struct bind *b)
+{
+	return b->expires + (ask_before_it_ends(b) ? GRACE_S : 0);
+}
+
 bool bind_expired(const struct bind *b, uint32_t now)
 {
-	return b->expires <= now;
+	return bind_end(b) <= now;
 }
 
 size_t aor_cut_locked(struct aor *a, bool (*chosen)(const struct bind *b, uint32_t now), uint32_t now, const struct mod_event *why)
@@ -194,51 +217,96 @@ static uint64_t earliest_ms(const struct aor *a)
 {
 	uint32_t first = UINT32_MAX, now = unix_now();
 
-	for (const struct bind *b = a->binds; b; b = b->next)
-		if (b->expires < first)
-			first = b->expires;
+	for (const struct bind *b = a->binds; b; b = b->next) {
+		uint32_t next = b->expires > now ? b->expires : bind_end(b);
+
+		if (next < first)
+			first = next;
+	}
 	return clock_ms() + (first > now ? (uint64_t)(first - now) * 1000 : 0);
 }
 
 /* Later than wanted is moved, earlier is left: the handler arms again. One that cannot be disarmed is about to look anyway. */
-static void aor_arm_locked(struct aor *a)
+static void aor_arm_locked(struct aor *a, uint64_t at)
 {
-	uint64_t at = earliest_ms(a);
-
 	if (a->timed && (a->timer.at_ms <= at || !timer_disarm(&a->timer)))
 		return;
 	timer_arm(&a->timer, at);
 	a->timed = true;
 }
 
-void aor_settle_locked(struct aor *a)
+bool aor_settled(const struct aor *a, uint64_t written_ms)
 {
-	assert(lock_held(table_lock(a->hash)));
+	return (uint64_t)a->wrote_s * 1000 <= written_ms;
+}
+
+/* While the store may still show what it had, the table knows better. */
+static bool may_be_forgotten(const struct aor *a)
+{
+	return !location_cfg.durable || !a->wrote_s || (!table_passing() && aor_settled(a, db_written_until_ms()));
+}
+
+static void aor_look_locked(struct aor *a)
+{
 	if (a->binds)
-		aor_arm_locked(a);
+		aor_arm_locked(a, earliest_ms(a));
+	else if (!may_be_forgotten(a))
+		aor_arm_locked(a, clock_ms() + EMPTY_MS);
 	else if (!a->timed || timer_disarm(&a->timer))
 		aor_free_locked(a);
 }
 
-void table_loaded(void)
+/* An empty one is looked at later where there is a store: that nothing is there is worth knowing, for a while. */
+void aor_settle_locked(struct aor *a)
 {
-	loc.t->arm_next = 0;
+	assert(lock_held(table_lock(a->hash)));
+	if (!a->binds && location_cfg.durable)
+		aor_arm_locked(a, clock_ms() + EMPTY_MS);
+	else
+		aor_look_locked(a);
 }
 
-bool table_arm_some(uint32_t n)
-{
-	uint32_t from, to;
+/* --- the store and the table --- */
 
-	if (__atomic_load_n(&loc.t->arm_next, __ATOMIC_RELAXED) > loc.t->mask)
-		return false;
-	from = __atomic_fetch_add(&loc.t->arm_next, n, __ATOMIC_RELAXED);
-	to = from + n;
-	for (uint32_t i = from; i < to && i <= loc.t->mask; i++) {
-		lock(table_lock(i));
-		for (struct aor *a = loc.t->bucket[i]; a; a = a->next)
-			if (!a->timed)
-				aor_arm_locked(a);
-		unlock(table_lock(i));
-	}
-	return to <= loc.t->mask;
+bool table_loaded(void)
+{
+	return __atomic_load_n(&loc.t->loaded, __ATOMIC_ACQUIRE);
+}
+
+void table_set_loaded(void)
+{
+	__atomic_store_n(&loc.t->loaded, true, __ATOMIC_RELEASE);
+}
+
+uint8_t table_pass(void)
+{
+	return __atomic_load_n(&loc.t->pass, __ATOMIC_RELAXED);
+}
+
+bool table_passing(void)
+{
+	return __atomic_load_n(&loc.t->passing, __ATOMIC_RELAXED);
+}
+
+void table_pass_begin(void)
+{
+	uint8_t next = (uint8_t)(loc.t->pass + 1);
+
+	__atomic_store_n(&loc.t->pass, next ? next : 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&loc.t->passing, true, __ATOMIC_RELAXED);
+}
+
+void table_pass_end(void)
+{
+	__atomic_store_n(&loc.t->passing, false, __ATOMIC_RELAXED);
+}
+
+void table_set_blind(void)
+{
+	__atomic_store_n(&loc.t->blind, true, __ATOMIC_RELAXED);
+}
+
+bool table_take_blind(void)
+{
+	return __atomic_exchange_n(&loc.t->blind, false, __ATOMIC_RELAXED);
 }

@@ -80,10 +80,14 @@ enum verdict fn_lookup(struct call *c)
 	struct request *r = c->req;
 	struct uri      u;
 	bool            found = false, more = c->argc > 1 && c->argv[1].type == T_BOOL && c->argv[1].u.b;
+	bool            wanted = wanted_uri(c, &u);
+	enum verdict    v = wanted ? registrar_ready(c, &u) : V_OK;
 
+	if (v != V_OK)
+		return v;
 	if (!more)
 		request_clear_targets(r);
-	if (wanted_uri(c, &u) && add_contacts(r, &u, &found)) {
+	if (wanted && add_contacts(r, &u, &found)) {
 		log_error(&r->c, "no memory to look up contacts");
 		return V_ERROR;
 	}

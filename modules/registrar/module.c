@@ -42,7 +42,7 @@ static const struct mod_arg lookup_args[] = {
 static const struct mod_func funcs[] = {
 	{ "save", fn_save, save_args, T_BOOL, false, NULL, IN_REQUEST, F_SAYS | F_SUSPENDS,
 	  "do what this REGISTER asks for and answer it; true: with 200, when the binding is committed. `max_contacts` instead of the module's for this user" },
-	{ "lookup", fn_lookup, lookup_args, T_BOOL, false, NULL, IN_REQUEST, 0,
+	{ "lookup", fn_lookup, lookup_args, T_BOOL, false, NULL, IN_REQUEST, F_SUSPENDS,
 	  "the contacts of a user, by default of the request URI, become the target set, or (more) join it; false: there are none" },
 	{ 0 }
 };
@@ -89,7 +89,7 @@ static enum err start(char *why)
 	return OK;
 }
 
-static const struct registrar_service service = { .lookup = registrar_lookup };
+static const struct registrar_service service = { .ready = registrar_ready, .lookup = registrar_lookup };
 
 static const char *const needs[] = { "location", NULL };
 

@@ -42,6 +42,11 @@ struct str answer_headers(struct request *r, const struct registration *reg, con
 /* "Sat, 13 Nov 2010 23:29:00 GMT" (§20.17) */
 void date_write(int64_t unix_s, struct buf *out);
 
+/* --- ready.c --- */
+/* Are the bindings of that AOR in memory? V_OK; V_SUSPEND: the function is called again; V_END: 503 has been said. `anyway`: a store that is away does not matter. */
+enum verdict contacts_ready(struct call *c, struct str aor, bool anyway);
+enum verdict registrar_ready(struct call *c, const struct uri *u);	/* services.h */
+
 /* --- save.c, lookup.c --- */
 enum verdict fn_save(struct call *c);
 enum verdict fn_lookup(struct call *c);

@@ -76,7 +76,12 @@ static bool fake_durable(void)
 	return w.durable;
 }
 
-static const struct location_service fake_location = { .find = fake_find, .save = fake_save, .durable = fake_durable };
+static bool fake_known(struct str aor)
+{
+	return aor.len > 0;
+}
+
+static const struct location_service fake_location = { .known = fake_known, .find = fake_find, .save = fake_save, .durable = fake_durable };
 
 static void list_targets(const struct request *r)
 {

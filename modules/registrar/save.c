@@ -102,6 +102,7 @@ enum verdict fn_save(struct call *c)
 	struct request      *r = c->req;
 	struct registration *reg;
 	struct refusal       no = { 0 };
+	enum verdict         v;
 
 	if (r->msg.method != M_REGISTER) {
 		log_error(&r->c, "save() is for REGISTER, not for " STR_FMT, STR_ARG(r->msg.method_name));
@@ -116,6 +117,9 @@ enum verdict fn_save(struct call *c)
 		counter_inc(&registrar_refused);
 		return answer(c, r, no.status, no.reason, no.headers);
 	}
+	v = contacts_ready(c, reg->save.aor, !registrar_cfg.location->durable());
+	if (v != V_OK)
+		return v;
 	if (reg->fetch)
 		return accepted(c, r, reg);
 	return registrar_cfg.location->durable() ? save_durably(c, reg) : save_now(c, reg);

@@ -15,9 +15,9 @@ syn keyword siparioTest contained username voicemail wait with within
 syn keyword siparioConstant false null true on off
 syn keyword siparioSetting advertise algorithms alias avoid_for branch_timeout buckets cache_lifetime cache_size check_from check_to control
 syn keyword siparioSetting database default_expires dialog_seal dns_servers dns_timeout dns_tries domain domains_refresh durable grace group listen
-syn keyword siparioSetting log_level log_rate max_calls max_contacts max_duration max_expires max_recursions max_steps max_waiting md5_only
-syn keyword siparioSetting memory_limit min_expires nonce_expire path_unasked proxy_protocol_from queue_limit recurse refresh refused replay_window
-syn keyword siparioSetting require_qop ring ring_time secret service_route spool spool_limit stop_timeout sync_interval t1 t2 t4
+syn keyword siparioSetting log_level log_rate lost_connection max_calls max_contacts max_duration max_expires max_recursions max_steps max_waiting
+syn keyword siparioSetting md5_only memory_limit min_expires nonce_expire path_unasked proxy_protocol_from queue_limit recurse refresh refused
+syn keyword siparioSetting replay_window require_qop ring ring_time secret service_route spool spool_limit stop_timeout sync_interval t1 t2 t4
 syn keyword siparioSetting tcp_connect_timeout tcp_idle tcp_max_connections tcp_max_message tcp_max_per_source tcp_message_timeout tcp_write_queue
 syn keyword siparioSetting timer_c trail unknown_lifetime user workers
 syn keyword siparioType bool int string duration size ip cidr uri regex list record any
