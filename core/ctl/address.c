@@ -80,9 +80,10 @@ struct forward {
 	struct str target, ring_time;	/* ring_time.p NULL: leave it */
 };
 
-static enum err apply(struct ctl *c, struct db *d, const struct forward *f)
+static enum err apply(struct ctl *c, struct db *d, void *arg)
 {
-	enum err err = OK;
+	const struct forward *f = arg;
+	enum err              err = OK;
 
 	for (size_t i = f->first; i <= f->last && !err; i++)
 		err = ctl_user_assign(c, d, f->name, f->domain, str_of(fields[i]), f->target);
@@ -93,18 +94,8 @@ static enum err apply(struct ctl *c, struct db *d, const struct forward *f)
 
 static enum err forward(struct ctl *c, struct forward *f)
 {
-	struct db *d = ctl_open(c);
-	enum err   err;
+	enum err err = ctl_change(c, apply, f);
 
-	if (!d)
-		return ERR_IO;
-	err = db_begin(d);
-	if (!err)
-		err = apply(c, d, f);
-	if (!err)
-		err = db_commit(d);
-	db_rollback(d);
-	db_close(d);
 	if (err)
 		return err;
 	json_open_object(&c->out, NULL);

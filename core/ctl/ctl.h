@@ -84,6 +84,8 @@ void     ctl_say(struct ctl *c, const char *fmt, ...) PRINTF(2, 3);
 /* --- stores (store.c) --- */
 /* Opens the database and checks its schema; NULL with c->why. The caller owes db_close(). */
 MUST_CHECK struct db *ctl_open(struct ctl *c);
+/* What fn does to the database, in one transaction; nothing of it when fn fails. */
+MUST_CHECK enum err ctl_change(struct ctl *c, enum err (*fn)(struct ctl *c, struct db *d, void *arg), void *arg);
 /* db_exec with c's arena and c->why. */
 MUST_CHECK enum err ctl_sql(struct ctl *c, struct db *d, const char *sql, const struct db_value *v, unsigned n, struct db_rows *rows);
 /* The same on a connection of its own. */

@@ -46,47 +46,42 @@ static enum err count_users(struct ctl *c, struct db *d, const struct db_value *
 	return OK;
 }
 
-static enum err remove_all(struct ctl *c, struct db *d, const struct db_value *domain, int64_t *users)
+struct removal {
+	struct db_value domain;
+	int64_t         users;
+};
+
+static enum err remove_all(struct ctl *c, struct db *d, void *arg)
 {
-	enum err err = count_users(c, d, domain, users);
+	struct removal *r = arg;
+	enum err        err = count_users(c, d, &r->domain, &r->users);
 
 	if (err)
 		return err;
-	if (*users && !(c->options & OPT_FORCE))
-		return ctl_fail(c, ERR_STATE, "domain " STR_FMT " has %lld user%s: remove them first, or use --force to remove all", STR_ARG(domain->s),
-				(long long)*users, *users == 1 ? "" : "s");
-	err = ctl_sql(c, d, "DELETE FROM users WHERE domain = $1", domain, 1, NULL);
-	return err ? err : ctl_sql(c, d, "DELETE FROM domains WHERE name = $1", domain, 1, NULL);
+	if (r->users && !(c->options & OPT_FORCE))
+		return ctl_fail(c, ERR_STATE, "domain " STR_FMT " has %lld user%s: remove them first, or use --force to remove all", STR_ARG(r->domain.s),
+				(long long)r->users, r->users == 1 ? "" : "s");
+	err = ctl_sql(c, d, "DELETE FROM users WHERE domain = $1", &r->domain, 1, NULL);
+	return err ? err : ctl_sql(c, d, "DELETE FROM domains WHERE name = $1", &r->domain, 1, NULL);
 }
 
 static enum err domain_remove(struct ctl *c)
 {
-	struct db_value v;
-	struct str      domain;
-	int64_t         users = 0;
-	struct db      *d;
-	enum err        err = ctl_domain(c, c->argv[0], &domain);
+	struct str     domain;
+	struct removal r = { 0 };
+	enum err       err = ctl_domain(c, c->argv[0], &domain);
 
 	if (err)
 		return err;
-	d = ctl_open(c);
-	if (!d)
-		return ERR_IO;
-	v = db_text(domain);
-	err = db_begin(d);
-	if (!err)
-		err = remove_all(c, d, &v, &users);
-	if (!err)
-		err = db_commit(d);
-	db_rollback(d);
-	db_close(d);
+	r.domain = db_text(domain);
+	err = ctl_change(c, remove_all, &r);
 	if (err)
 		return err;
 	json_open_object(&c->out, NULL);
 	json_put_text(&c->out, "domain", domain);
-	json_put_int(&c->out, "users_removed", users);
+	json_put_int(&c->out, "users_removed", r.users);
 	json_close_object(&c->out);
-	ctl_say(c, "domain " STR_FMT " removed, with %lld user%s", STR_ARG(domain), (long long)users, users == 1 ? "" : "s");
+	ctl_say(c, "domain " STR_FMT " removed, with %lld user%s", STR_ARG(domain), (long long)r.users, r.users == 1 ? "" : "s");
 	return OK;
 }
 

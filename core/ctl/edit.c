@@ -151,8 +151,10 @@ static enum err fail_edit(struct ctl *c, enum err err, const struct ctl_edit *e,
 	return text ? fail_filled(c, err, text, v) : err;
 }
 
-static enum err edit_in(struct ctl *c, struct db *d, const struct ctl_edit *e, const struct values *s)
+static enum err edit_in(struct ctl *c, struct db *d, void *arg)
 {
+	const struct ctl_edit *e = c->cmd->more;
+	struct values         *s = arg;
 	struct db_rows rows;
 	enum err       err = OK;
 
@@ -189,21 +191,10 @@ enum err ctl_edit(struct ctl *c)
 {
 	const struct ctl_edit *e = c->cmd->more;
 	struct values          s = { 0 };
-	struct db             *d;
 	enum err               err = take_all(c, e->takes, &s);
 
-	if (err)
-		return err;
-	d = ctl_open(c);
-	if (!d)
-		return ERR_IO;
-	err = db_begin(d);
 	if (!err)
-		err = edit_in(c, d, e, &s);
-	if (!err)
-		err = db_commit(d);
-	db_rollback(d);
-	db_close(d);
+		err = ctl_change(c, edit_in, &s);
 	if (!err)
 		answer(c, e, &s);
 	return err;

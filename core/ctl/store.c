@@ -25,6 +25,22 @@ struct db *ctl_open(struct ctl *c)
 	return d;
 }
 
+enum err ctl_change(struct ctl *c, enum err (*fn)(struct ctl *c, struct db *d, void *arg), void *arg)
+{
+	struct db *d = ctl_open(c);
+	enum err   err = d ? db_begin(d) : ERR_IO;
+
+	if (!d)
+		return err;
+	if (!err)
+		err = fn(c, d, arg);
+	if (!err)
+		err = db_commit(d);
+	db_rollback(d);
+	db_close(d);
+	return err;
+}
+
 enum err ctl_sql(struct ctl *c, struct db *d, const char *sql, const struct db_value *v, unsigned n, struct db_rows *rows)
 {
 	return db_exec(d, sql, v, n, c->arena, rows, c->why, sizeof(c->why));

@@ -327,24 +327,22 @@ static enum err set_one(struct ctl *c, struct db *d, const struct user *u, const
 	return ctl_user_assign(c, d, u->name, u->domain, field, value);
 }
 
+static enum err set_all(struct ctl *c, struct db *d, void *user)
+{
+	enum err err = OK;
+
+	for (int i = 1; i < c->argc && !err; i++)
+		err = set_one(c, d, user, c->argv[i]);
+	return err;
+}
+
 static enum err user_set(struct ctl *c)
 {
 	struct user u;
-	struct db  *d;
 	enum err    err = ctl_user(c, c->argv[0], &u.name, &u.domain);
 
-	if (err)
-		return err;
-	d = ctl_open(c);
-	if (!d)
-		return ERR_IO;
-	err = db_begin(d);
-	for (int i = 1; i < c->argc && !err; i++)
-		err = set_one(c, d, &u, c->argv[i]);
 	if (!err)
-		err = db_commit(d);
-	db_rollback(d);
-	db_close(d);
+		err = ctl_change(c, set_all, &u);
 	if (!err)
 		answer_user(c, &u, "changed", NULL);
 	return err;

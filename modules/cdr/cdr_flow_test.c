@@ -246,23 +246,6 @@ TEST(a_bye_that_never_comes_is_the_servers_end)
 	down();
 }
 
-static void answer_with(size_t i, const char *headers)
-{
-	struct arena a;
-	struct ctx   c = { .arena = &a };
-	struct msg   m;
-	char         room[4096];
-	struct buf   out = buf_on(room, sizeof(room));
-	struct flow  from = { .via = w.us, .peer = w.to[i].peer };
-
-	arena_init(&a, NULL, 0, 1 << 20);
-	CHECK(!msg_parse(&c, w.bytes[i], &m));
-	reply_write(&m, &(struct reply){ .status = 200, .to_tag = STR("bb"), .headers = str_of(headers) }, &out);
-	net_inject(buf_str(&out), &from);
-	mailbox_read();
-	arena_free(&a);
-}
-
 TEST(a_session_timer_that_runs_out_ends_the_call_and_a_refresh_does_not)
 {
 	size_t at;
@@ -270,10 +253,10 @@ TEST(a_session_timer_that_runs_out_ends_the_call_and_a_refresh_does_not)
 	up();
 	at = w.sent;
 	receive(INVITE("sip:b@127.0.0.9:5090"));
-	answer_with(at, "Session-Expires: 90;refresher=uac\r\n");
+	answer_with(at, 200, "bb", "Session-Expires: 90;refresher=uac\r\n");
 	pass(60 * 1000);
 	within(at, "UPDATE", "1", "bb", "u1", 2);
-	answer_with(w.sent - 1, "Session-Expires: 90\r\n");
+	answer_with(w.sent - 1, 200, "bb", "Session-Expires: 90\r\n");
 	pass(121 * 1000);
 	CHECK(row_is(SHORT, "0 -1 - 200 OK"));
 	pass(2 * 1000);		/* 60 + 90, and 32 for the BYE to get here (RFC 4028 10) */

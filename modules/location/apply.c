@@ -1,5 +1,7 @@
 #include "modules/location/location.h"
 
+#include <stdlib.h>
+
 /* Is that the row of this binding, with nothing new in it? Where it came from lies in memory only, for a connection. */
 static bool is_row_of(const struct bind *b, const struct binding *row)
 {
@@ -106,5 +108,19 @@ enum err apply_rows(struct str aor, const struct row *row, size_t n, uint64_t wr
 		aor_settle_locked(a);
 out:
 	unlock(l);
+	return err;
+}
+
+enum err apply_answer(struct str aor, const struct db_rows *rows, uint64_t written_ms)
+{
+	struct row *row = malloc((rows->rows + 1) * sizeof(*row));
+	enum err    err;
+
+	if (!row)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < rows->rows; i++)
+		row_read(rows, i, &row[i]);
+	err = apply_rows(aor, row, rows->rows, written_ms);
+	free(row);
 	return err;
 }

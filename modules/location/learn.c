@@ -27,27 +27,15 @@ bool location_known(struct str aor)
 	return known;
 }
 
-static enum err apply_all(struct str aor, const struct db_rows *rows, uint64_t written_ms)
-{
-	struct row *row = malloc((rows->rows + 1) * sizeof(*row));
-	enum err    err;
-
-	if (!row)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < rows->rows; i++)
-		row_read(rows, i, &row[i]);
-	err = apply_rows(aor, row, rows->rows, written_ms);
-	free(row);
-	return err == ERR_AGAIN ? OK : err;	/* it was changed meanwhile: known */
-}
-
 static void on_answer(void *arg, enum err err, const struct db_rows *rows)
 {
 	struct question *q = arg;
 	struct str       aor = str_n(q->aor, q->len);
 
 	if (!err) {
-		err = apply_all(aor, rows, q->written_ms);
+		err = apply_answer(aor, rows, q->written_ms);
+		if (err == ERR_AGAIN)	/* it was changed meanwhile: known */
+			err = OK;
 	} else if (q->anyway) {
 		table_set_blind();
 		err = apply_rows(aor, NULL, 0, 0);

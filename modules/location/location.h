@@ -117,6 +117,8 @@ void store_expire(struct str aor, uint32_t now);
 /* All rows of that AOR, as the store had them at a time when it had what was submitted before written_ms (db_written_until_ms()). ERR_AGAIN: a change
  * of ours was not among that, nothing is done. ERR_NOMEM: nothing is done. */
 MUST_CHECK enum err apply_rows(struct str aor, const struct row *row, size_t n, uint64_t written_ms);
+/* The same with what was answered to a question for that AOR. */
+MUST_CHECK enum err apply_answer(struct str aor, const struct db_rows *rows, uint64_t written_ms);
 
 /* --- learn.c: a worker asks for one AOR --- */
 bool location_known(struct str aor);

@@ -68,27 +68,13 @@ static void put_off(struct wanted *x)
 		wheel_arm(loop_wheel(sync.loop), &sync.again, clock_ms() + AGAIN_MS);
 }
 
-static enum err apply_answer(struct wanted *x, const struct db_rows *rows)
-{
-	struct row *row = malloc((rows->rows + 1) * sizeof(*row));
-	enum err    err;
-
-	if (!row)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < rows->rows; i++)
-		row_read(rows, i, &row[i]);
-	err = apply_rows(str_n(x->aor, x->len), row, rows->rows, x->written_ms);
-	free(row);
-	return err;
-}
-
 static void on_answer(void *arg, enum err err, const struct db_rows *rows)
 {
 	struct wanted *x = arg;
 
 	sync.asked--;
 	if (!err)
-		err = apply_answer(x, rows);
+		err = apply_answer(str_n(x->aor, x->len), rows, x->written_ms);
 	if (err)
 		put_off(x);
 	else

@@ -127,8 +127,8 @@ static inline bool any_sent_has(const char *text)
 	return false;
 }
 
-/* The answer of a callee to what was sent as message i: its fields copied. */
-static inline void answer(size_t i, uint16_t status, const char *to_tag)
+/* The answer of a callee to what was sent as message i: its fields copied, `headers` behind them. */
+static inline void answer_with(size_t i, uint16_t status, const char *to_tag, const char *headers)
 {
 	struct arena a;
 	struct ctx   c = { .arena = &a };
@@ -139,10 +139,15 @@ static inline void answer(size_t i, uint16_t status, const char *to_tag)
 
 	arena_init(&a, NULL, 0, 1 << 20);
 	CHECK(!msg_parse(&c, w.bytes[i], &m));
-	reply_write(&m, &(struct reply){ .status = status, .to_tag = str_of(to_tag) }, &out);
+	reply_write(&m, &(struct reply){ .status = status, .to_tag = str_of(to_tag), .headers = str_of(headers) }, &out);
 	net_inject(buf_str(&out), &from);
 	mailbox_read();
 	arena_free(&a);
+}
+
+static inline void answer(size_t i, uint16_t status, const char *to_tag)
+{
+	answer_with(i, status, to_tag, "");
 }
 
 static inline void relay_done_cb(void *arg, const struct tm_outcome *out)

@@ -305,19 +305,7 @@ TEST(without_its_worker_the_group_that_rings_goes_on)
 
 static void moved(size_t i, const char *contacts)
 {
-	struct arena a;
-	struct ctx   c = { .arena = &a };
-	struct msg   m;
-	char         room[4096];
-	struct buf   out = buf_on(room, sizeof(room));
-	struct flow  from = { .via = w.us, .peer = w.to[i].peer };
-
-	arena_init(&a, NULL, 0, 1 << 20);
-	CHECK(!msg_parse(&c, w.bytes[i], &m));
-	reply_write(&m, &(struct reply){ .status = 302, .to_tag = STR("m"), .headers = str_of(contacts) }, &out);
-	net_inject(buf_str(&out), &from);
-	mailbox_read();
-	arena_free(&a);
+	answer_with(i, 302, "m", contacts);
 }
 
 static void script_one(struct request *r)
