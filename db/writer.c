@@ -33,6 +33,7 @@ static struct {
 	struct loop *loop;
 	struct db   *conn;
 	struct db_job job[MOST_IN_GROUP];
+	size_t       most;	/* in the next group: one that the store refuses lets those behind it be sent again */
 	struct timer again;
 	uint32_t     retry_ms;
 	bool         resting;	/* between two tries */
@@ -178,19 +179,28 @@ static size_t take_group(void)
 	size_t n = 0;
 
 	LIST_EACH(struct db_write, l, &w.desk->waiting, mail.link) {
-		if (n == MOST_IN_GROUP || !sound(l))
+		if (n == w.most || !sound(l))
 			break;
 		w.job[n++] = (struct db_job){ .stmt = l->stmt, .v = l->v };
 	}
 	return n;
 }
 
+/* Many that are refused must not be sent again and again with all behind them. */
+static void set_most(bool refused)
+{
+	if (refused)
+		w.most = w.most > 1 ? w.most / 2 : 1;
+	else
+		w.most = w.most < MOST_IN_GROUP / 2 ? w.most * 2 : MOST_IN_GROUP;
+}
+
 static enum err run_group(size_t *n, char *why, size_t cap)
 {
 	enum err err;
-	size_t   i = 0;
+	size_t   i = 0, taken = take_group();
 
-	*n = take_group();
+	*n = taken;
 	if (!*n) {
 		LIST_FIRST(&w.desk->waiting, struct db_write, mail.link)->result = ERR_SYNTAX;
 		*n = 1;
@@ -199,6 +209,7 @@ static enum err run_group(size_t *n, char *why, size_t cap)
 	err = w.conn->driver->group(w.conn, w.job, n, why, cap);
 	if (err)
 		return err;
+	set_most(*n < taken);
 	LIST_EACH(struct db_write, l, &w.desk->waiting, mail.link) {
 		if (i == *n)
 			break;
@@ -368,6 +379,7 @@ enum err db_writer_start(struct loop *l)
 		return ERR_NOMEM;
 	w.loop = l;
 	w.conn = NULL;
+	w.most = MOST_IN_GROUP;
 	w.retry_ms = RETRY_FIRST_MS;
 	w.resting = w.away = w.full = false;
 	timer_init(&w.again, on_again);

@@ -336,8 +336,8 @@ static enum err skip_to_end(struct pg *p, char *why, size_t cap)
 	return OK;
 }
 
-/* *at: how many went well before the first that did not. */
-static enum err take_group(struct pg *p, size_t n, const bool *fresh, size_t *at, char *why, size_t cap)
+/* *at: how many went well before the first that did not. What was prepared is not fresh any more, whatever becomes of the transaction. */
+static enum err take_group(struct pg *p, size_t n, bool *fresh, size_t *at, char *why, size_t cap)
 {
 	enum err err = take_one(p, why, cap);	/* BEGIN */
 
@@ -345,6 +345,7 @@ static enum err take_group(struct pg *p, size_t n, const bool *fresh, size_t *at
 	while (!err && *at < n) {
 		if (fresh[*at])
 			err = take_one(p, why, cap);
+		fresh[*at] &= err != OK;
 		if (!err)
 			err = take_one(p, why, cap);
 		if (!err)

@@ -843,6 +843,49 @@ CONFORMANCE(a_change_that_is_refused_fails_alone)
 	serve_end();
 }
 
+/* PostgreSQL keeps what was prepared in a transaction that failed: to prepare it again would be a mistake, and refused for ever after. */
+CONFORMANCE(a_refused_change_that_was_the_first_of_its_connection_is_the_only_one_refused)
+{
+	serve_begin();
+	serve_start();
+	CHECK(!db_writer_start(s.loop));
+	CHECK(!run(s.d, "INSERT INTO domains (name) VALUES ('a.example')"));
+	write_domain(STR("a.example"));
+	until(1);
+	CHECK_INT(s.errors[ERR_EXISTS], 1);
+	write_domain(STR("b.example"));
+	until(2);
+	write_domain(STR("c.example"));
+	write_domain(STR("a.example"));
+	write_domain(STR("d.example"));
+	until(5);
+	CHECK_INT(s.errors[OK], 3);
+	CHECK_INT(s.errors[ERR_EXISTS], 2);
+	CHECK_INT(domains(), 4);
+	serve_end();
+}
+
+CONFORMANCE(of_many_refused_changes_each_is_refused_alone)
+{
+	enum { EACH = 1000 };
+
+	serve_begin();
+	serve_start();
+	CHECK(!db_writer_start(s.loop));
+	for (unsigned i = 0; i < EACH; i++) {
+		char name[32];
+
+		write_domain(STR("a.example"));
+		snprintf(name, sizeof(name), "d%u.example", i / 2);
+		write_domain(str_of(name));
+	}
+	until(2 * EACH);
+	CHECK_INT(s.errors[OK], 1 + EACH / 2);
+	CHECK_INT(s.errors[ERR_EXISTS], 2 * EACH - 1 - EACH / 2);
+	CHECK_INT(domains(), 1 + EACH / 2);
+	serve_end();
+}
+
 CONFORMANCE(a_change_nobody_waits_for_is_freed_by_the_writer)
 {
 	struct db_value  v = db_text(STR("a.example"));
