@@ -98,22 +98,16 @@ static enum err err_of(const PGresult *r)
 	return pg_err(r);
 }
 
-/* A table was changed under a statement that had been prepared, or someone between us and the server mixes up connections. */
-static bool is_outdated(const PGresult *r)
-{
-	return pg_err_is(r, "0A000") || pg_err_is(r, "26000");
-}
-
 static void finish_question(struct pg_link *l, struct pg_question *q, const PGresult *r)
 {
 	bool skipped = PQresultStatus(r) == PGRES_PIPELINE_ABORTED;
 
+	l->outdated |= pg_err_outdated(r);
 	list_remove(&q->link);
 	l->count--;
 	if (q->failed) {
 		pool_answer(q, q->failed, NULL);
-	} else if (skipped || is_outdated(r)) {
-		l->outdated |= !skipped;
+	} else if (skipped || pg_err_outdated(r)) {
 		list_append(&l->skipped, &q->link);
 	} else {
 		pool_answer(q, err_of(r), r);
@@ -132,7 +126,8 @@ static void take_result(struct pg_link *l, struct pg_question *q, const PGresult
 	}
 	q->preparing = false;
 	l->prepared[q->stmt->id] = !pg_err(r);
-	q->failed = skipped ? OK : err_of(r);
+	l->outdated |= pg_err_is(r, "42P05");
+	q->failed = skipped || l->outdated ? OK : err_of(r);	/* OK: asked again */
 }
 
 /* False: nothing more is there. A statement has one result, then a NULL; the end of a group has one of its own. */

@@ -50,6 +50,8 @@ MUST_CHECK enum err pg_row(const PGresult *r, int row, struct db_value *cell, st
 /* What a result says: OK, or by its SQLSTATE what driver.h says. */
 enum err pg_err(const PGresult *r);
 bool     pg_err_is(const PGresult *r, const char *sqlstate);
+/* A table was changed under a statement that had been prepared, or someone between us and the server mixes up connections: a new connection helps. */
+bool     pg_err_outdated(const PGresult *r);
 /* The server's sentence, without the details: they may show a whole row, digests included. */
 void pg_words(const PGresult *r, char *why, size_t cap);
 

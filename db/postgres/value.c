@@ -126,10 +126,11 @@ static const struct {
 	{ "23", ERR_STATE },		/* other constraints */
 	{ "P0001", ERR_STATE },		/* raised by a trigger */
 	{ "22", ERR_SYNTAX },		/* a value of the wrong form */
+	{ "42P05", ERR_IO },		/* a statement of that name is there already: see pg_err_outdated() */
 	{ "42", ERR_SYNTAX },		/* the statement: names, rights, grammar */
 	{ "0A", ERR_SYNTAX },
 	{ "08P01", ERR_SYNTAX },	/* fewer values than the statement wants */
-	{ "26000", ERR_SYNTAX },	/* no such prepared statement */
+	{ "26000", ERR_IO },		/* no such prepared statement: the same */
 	{ "54", ERR_LIMIT },		/* too complex, too many columns … */
 };
 
@@ -138,6 +139,11 @@ bool pg_err_is(const PGresult *r, const char *sqlstate)
 	const char *code = PQresultErrorField(r, PG_DIAG_SQLSTATE);
 
 	return code && !strcmp(code, sqlstate);
+}
+
+bool pg_err_outdated(const PGresult *r)
+{
+	return pg_err_is(r, "0A000") || pg_err_is(r, "26000") || pg_err_is(r, "42P05");
 }
 
 enum err pg_err(const PGresult *r)

@@ -181,6 +181,64 @@ TEST(a_table_that_changes_under_a_prepared_question_is_read_anew)
 	end();
 }
 
+/* As with a pooler in between that gives a connection to others, too. */
+static struct db_stmt remove_prepared = { "DEALLOCATE ALL", 0, 0 }, prepare_other = { NULL, 0, 0 };
+
+static void register_poolers(const struct db_stmt *instead_of)
+{
+	static char text[64];
+
+	snprintf(text, sizeof(text), "PREPARE s%u AS SELECT 1", instead_of->id);
+	prepare_other.sql = text;
+	db_stmt_register(&remove_prepared);
+	db_stmt_register(&prepare_other);
+}
+
+TEST(prepared_statements_that_others_removed_or_made_fail_no_question)
+{
+	static const struct db_stmt *const steps[] = { &prepare_other, &count_domains, &remove_prepared, &count_domains };
+
+	begin();
+	register_poolers(&count_domains);
+	start(t.url);
+	for (unsigned i = 0; i < COUNT_OF(steps); i++) {
+		ask(steps[i]);
+		until(i + 1);
+	}
+	CHECK_INT(t.errors[OK], 4);
+	end();
+}
+
+static void on_written(struct db_write *l)
+{
+	t.answers++;
+	t.errors[l->result]++;
+	db_write_free(l);
+}
+
+TEST(prepared_statements_that_others_removed_or_made_refuse_no_change)
+{
+	static const struct db_stmt *const steps[] = { &prepare_other, &write_one, &remove_prepared, &write_one };
+
+	begin();
+	register_poolers(&write_one);
+	db_set_writer_slot(1);
+	start(t.url);
+	CHECK(!db_writer_start(t.loop));
+	for (unsigned i = 0; i < COUNT_OF(steps); i++) {
+		struct db_write *l = db_write_new(steps[i], NULL, 0);
+
+		CHECK(l);
+		l->done = on_written;
+		db_write_submit(l);
+		until(i + 1);
+	}
+	CHECK_INT(t.errors[OK], 3);
+	CHECK_INT(t.errors[ERR_EXISTS], 1);	/* the second time */
+	db_writer_stop();
+	end();
+}
+
 TEST(a_worker_cannot_write)
 {
 	begin();
