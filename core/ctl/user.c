@@ -64,8 +64,9 @@ static enum err user_there(struct ctl *c, struct db *d, const struct user *u)
 	return ctl_there(c, d, NEED_USER, (struct db_value[]){ db_text(u->name), db_text(u->domain) });
 }
 
-/* Asks only after it is clear that the password will be of use. */
-static enum err with_password(struct ctl *c, struct db *d, const struct user *u, const char *sql, struct str *password)
+/* Asks only after it is clear that the password will be of use. values: how many the statement takes of name, domain, both digests, display name;
+ * PostgreSQL refuses one that it does not use. */
+static enum err with_password(struct ctl *c, struct db *d, const struct user *u, const char *sql, unsigned values, struct str *password)
 {
 	struct ha1 h;
 	enum err   err = ctl_password(c, password);
@@ -76,11 +77,11 @@ static enum err with_password(struct ctl *c, struct db *d, const struct user *u,
 	if (err)
 		return ctl_fail(c, err, "the digest cannot be computed: %s", err_name(err));
 	err = change(c, d, sql, (struct db_value[]){ db_text(u->name), db_text(u->domain), db_text(str_n(h.md5, MD5_HEX)),
-		     db_text(str_n(h.sha256, SHA256_HEX)), db_text(str_of(c->display)) }, 5, u);
+		     db_text(str_n(h.sha256, SHA256_HEX)), db_text(str_of(c->display)) }, values, u);
 	return err != ERR_STATE ? err : ctl_fail(c, err, STR_FMT "@" STR_FMT " is an alias: `siparioctl alias list` shows whose", STR_ARG(u->name), STR_ARG(u->domain));
 }
 
-static enum err set_password(struct ctl *c, const char *sql, const char *done,
+static enum err set_password(struct ctl *c, const char *sql, unsigned values, const char *done,
 			     enum err (*first)(struct ctl *c, struct db *d, const struct user *u))
 {
 	struct str  password = STR_NONE;
@@ -97,7 +98,7 @@ static enum err set_password(struct ctl *c, const char *sql, const char *done,
 		return ERR_IO;
 	err = first(c, d, &u);
 	if (!err)
-		err = with_password(c, d, &u, sql, &password);
+		err = with_password(c, d, &u, sql, values, &password);
 	db_close(d);
 	if (!err)
 		answer_user(c, &u, done, &password);
@@ -109,13 +110,13 @@ static enum err set_password(struct ctl *c, const char *sql, const char *done,
 static enum err user_add(struct ctl *c)
 {
 	return set_password(c, "INSERT INTO users (name, domain, ha1_md5, ha1_sha256, display_name) VALUES ($1, $2, $3, $4, $5) RETURNING id",
-			    "added", domain_there);
+			    5, "added", domain_there);
 }
 
 static enum err user_passwd(struct ctl *c)
 {
 	return set_password(c, "UPDATE users SET ha1_md5 = $3, ha1_sha256 = $4 WHERE name = $1 AND domain = $2 RETURNING id",
-			    "has a new password", user_there);
+			    4, "has a new password", user_there);
 }
 
 /* --- list, show, remove --- */
