@@ -3,7 +3,7 @@
 to it and what comes back by 50 ms each; others ask the server for its OPTIONS meanwhile. Kamailio (auth_db, usrloc writing through) behind the same relay, where it is installed.
 
 The load comes from the benchmark kit (SHARED). First as many begin each second as FAR_RATE (2500) says: fails when fewer than LEAST_RATE end, one fails, or
-the 99th percentile of OPTIONS is over MOST_MS. Then all again as fast as it goes, FAR_WINDOW (1500) at a time. FAR_USERS (50000), FAR_DELAY_MS (100).
+the 99th percentile of OPTIONS is over MOST_MS. Then all again as fast as it goes, FAR_WINDOW (1500) at a time, where OPTIONS must be as quick. FAR_USERS (50000), FAR_DELAY_MS (100).
 FAR_SKIP=kamailio leaves that out.
 """
 import hashlib
@@ -68,16 +68,34 @@ class Load:
         return json.loads(out.strip().splitlines()[-1])
 
 
+def tree(pid):
+    """A process and what it has begun."""
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        return [pid] + [q for p in f.read().split() for q in tree(int(p))]
+
+
 def cpu_s(pid):
     """Of a process and what it has begun."""
-    with open(f"/proc/{pid}/stat") as f:
-        v = f.read().rpartition(")")[2].split()
-    with open(f"/proc/{pid}/task/{pid}/children") as f:
-        return (int(v[11]) + int(v[12])) / os.sysconf("SC_CLK_TCK") + sum(map(cpu_s, f.read().split()))
+    ticks = 0
+    for p in tree(pid):
+        with open(f"/proc/{p}/stat") as f:
+            ticks += sum(map(int, f.read().rpartition(")")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def prefer(pid):
+    """The server before the generator and the database, which would have machines of their own: here all share two cores, and each group of commits gives
+    the others some ten milliseconds of work at a time."""
+    for p in tree(pid):
+        try:
+            os.sched_setscheduler(p, os.SCHED_RR, os.sched_param(6))
+        except PermissionError:
+            return      # as priority() has said
 
 
 def measure(name, load, port, pid, db, users, *args):
     """Registrations with OPTIONS beside them; some of these without, first."""
+    prefer(pid)
     quiet = load.end(load.begin("options", port, "--rate", 200, "--duration", 2, "--window", 200))
     before, before_db = cpu_s(pid), cpu_s(db)
     reg = load.begin("register", port, "--count", users, "--aors", users, *args, "--auth", PREFIX, "--timeout", 30000, "--t1", 4000, "--time-limit", 300)
@@ -112,8 +130,8 @@ def sipario(b, c, load):
     r, o = measure(f"sipario, {RATE}/s", load, s.port, s.proc.pid, c.proc, USERS, "--rate", RATE, "--window", min(USERS, 10000))
     stored = int(c.sql("sip", "SELECT count(*) FROM bindings"))
     assert stored >= r["completed"], f"{stored} bindings are in the database"
-    measure("sipario, as fast as it goes", load, s.port, s.proc.pid, c.proc, USERS, "--window", min(USERS, WINDOW), "--cseq", 1000)
-    return r["rate"] >= LEAST_RATE and not r["failed"] and o["lat_us"]["p99"] < MOST_MS * 1000
+    fast, o2 = measure("sipario, as fast as it goes", load, s.port, s.proc.pid, c.proc, USERS, "--window", min(USERS, WINDOW), "--cseq", 1000)
+    return r["rate"] >= LEAST_RATE and not (r["failed"] + fast["failed"]) and max(o["lat_us"]["p99"], o2["lat_us"]["p99"]) < MOST_MS * 1000
 
 
 class Kamailio:
