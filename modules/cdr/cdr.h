@@ -3,7 +3,7 @@
  *
  * While it rings, a call is a witness of its INVITE's transaction (invite.c). With the 2xx its row is written, still without an end, and what is
  * needed to know its BYE is put into a hash table (dialog.c); with the end that row is completed. Whatever has to be written is a line of text
- * (line.c), which is a letter to the writer process: that puts it on the disk (spool.c), and from there into the database (desk.c). */
+ * (line.c), which is a letter to the writer process: that puts it on the disk (spool.c, in a thread: disk.c), and from there into the database (desk.c). */
 #include "module/module.h"
 #include "net/mailbox.h"
 #include "shm/lock.h"
@@ -114,6 +114,14 @@ void desk_end(const struct cdr_end *e);
 MUST_CHECK enum err desk_start(struct loop *l, char *why);
 void desk_stop(void);
 
+/* --- disk.c: the writer's thread for the spool --- */
+MUST_CHECK enum err disk_start(struct loop *l);
+/* One errand at a time: work() in the thread, and then after() in the loop. Until then what work() touches is the thread's. */
+void disk_do(void (*work)(void), void (*after)(void));
+bool disk_busy(void);
+void disk_wait(void);	/* until nothing is under way */
+void disk_stop(void);	/* the same, and the thread ends */
+
 /* --- load.c --- */
 MUST_CHECK enum err calls_load(char *why, size_t cap);
 
@@ -125,6 +133,7 @@ struct spool {
 	uint64_t read_at, written;	/* bytes of those two */
 	uint64_t bytes;			/* of all */
 	uint64_t segment_bytes;		/* when another one is begun */
+	uint64_t torn;			/* lines found so, since it was opened */
 };
 /* Make the folder where there is none. On error `why` names it, the setting and the remedy. */
 MUST_CHECK enum err spool_folder(struct str path, char *why, size_t cap);
@@ -135,6 +144,8 @@ void spool_close(struct spool *s);
 MUST_CHECK enum err spool_append(struct spool *s, struct str lines);
 /* Whole lines that have not been done with, as many as fit; empty: there are none. ERR_IO. */
 MUST_CHECK enum err spool_read(struct spool *s, char *room, size_t cap, struct str *out);
+/* Is there a reason to read? */
+bool spool_has_more(const struct spool *s);
 /* So many bytes of them are in the database. */
 void spool_done(struct spool *s, size_t bytes);
 /* Every line of a folder, in order, without opening it for writing. */

@@ -2,6 +2,8 @@
 #include "modules/cdr/cdr.h"
 #include "proxy_world.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 extern const struct module module;
@@ -61,8 +63,10 @@ static void up(void)
 static void writer_turns(unsigned n)
 {
 	proc_switch(WRITER);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		loop_turn(f.loop, 0);
+		disk_wait();
+	}
 	proc_switch(WORKER);
 }
 
@@ -459,6 +463,54 @@ TEST(while_the_database_is_away_the_records_wait_on_the_disk)
 	down();
 }
 
+static enum err result;
+
+static void note_result(struct db_write *l)
+{
+	result = l->result;
+	db_write_free(l);
+}
+
+static struct db_stmt any = { "INSERT INTO domains (name) VALUES ('stalled.example')", 0, 0 };
+
+/* Opening a pipe for writing waits until somebody reads it: that is our stalled disk. */
+TEST(a_stalled_disk_does_not_hold_up_what_others_commit)
+{
+	char             path[160];
+	struct db_write *l;
+	int              end;
+
+	up();
+	db_stmt_register(&any);
+	writer_turns(2);
+	snprintf(path, sizeof(path), "%s/0000000001.cdr", f.place);
+	CHECK(!mkfifo(path, 0600));
+	(void)talk();
+	l = db_write_new(&any, NULL, 0);
+	CHECK(l != NULL);
+	l->done = note_result;
+	result = ERR_AGAIN;
+	proc_switch(WRITER);
+	loop_turn(f.loop, 0);
+	CHECK(disk_busy());
+	proc_switch(WORKER);
+	db_write_submit(l);
+	proc_switch(WRITER);
+	loop_turn(f.loop, 0);
+	proc_switch(WORKER);
+	mailbox_read();
+	CHECK_INT(result, OK);
+	CHECK(disk_busy() && counter_read(&cdr_queued) == 1);
+	end = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	CHECK(end >= 0 && !unlink(path));
+	writer_turns(1);	/* what is no file cannot be synced: it is written elsewhere, a second later */
+	close(end);
+	time_for_writer(2);
+	CHECK_INT(counter_read(&cdr_queued), 0);
+	CHECK(row_is(SHORT, "3000 -1 - 200 OK"));
+	down();
+}
+
 TEST(a_writer_that_dies_leaves_its_records_to_the_next)
 {
 	size_t at;
@@ -470,6 +522,7 @@ TEST(a_writer_that_dies_leaves_its_records_to_the_next)
 	hang_up(at, true, 200);
 	proc_switch(WRITER);
 	db_writer_stop();	/* which takes what has come, too; nobody writes it */
+	disk_stop();
 	loop_free(f.loop);
 	proc_enter(WRITER, "writer");
 	f.loop = loop_new();

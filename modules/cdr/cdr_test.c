@@ -264,6 +264,19 @@ TEST(a_large_spool_is_many_files_that_go_one_by_one)
 	teardown();
 }
 
+TEST(a_segment_that_somebody_cut_is_an_error)
+{
+	struct str lines;
+
+	setup();
+	CHECK(!spool_has_more(&t.s));
+	CHECK_INT(spool_append(&t.s, STR("one\n")), OK);
+	CHECK(spool_has_more(&t.s));
+	damage(": > 0000000001.cdr");
+	CHECK_INT(spool_read(&t.s, t.room, sizeof(t.room), &lines), ERR_IO);
+	teardown();
+}
+
 TEST(the_spool_has_a_limit_and_room_again_when_it_is_read)
 {
 	setup();

@@ -44,6 +44,14 @@ static struct {
 	unsigned       out;		/* letters on their way to the database */
 	bool           failed;		/* one of them came back */
 	size_t         batch;		/* bytes of the spool that they are */
+	size_t         taken;		/* bytes that the database has, and the spool too, still */
+	bool           left;		/* the spool is not empty */
+	/* of the errand that the thread is doing, as is the spool meanwhile */
+	enum err       err;
+	char           why[400];
+	struct str     text;		/* to be appended, or what was read */
+	size_t         gathered;	/* lines of it */
+	bool           all;		/* that waited */
 	char           group[GROUP_BYTES], lines[BATCH_BYTES];
 } desk;
 
@@ -137,79 +145,81 @@ static void rest_disk(const char *why)
 	wheel_arm(loop_wheel(desk.loop), &desk.disk, clock_ms() + RETRY_MS);
 }
 
-static bool opened(void)
+/* In the thread. */
+static void open_spool(void)
 {
-	char why[400];
-
-	if (desk.open || desk.disk_rests)
-		return desk.open;
-	if (spool_open(&desk.spool, cdr_cfg.spool, why, sizeof(why))) {
-		rest_disk(why);
-		return false;
-	}
-	desk.open = true;
-	return true;
+	desk.err = spool_open(&desk.spool, cdr_cfg.spool, desk.why, sizeof(desk.why));
 }
 
-/* Copies of the first that wait, as many as fit; *n of them. */
-static struct str gather(size_t *n)
+static void opened(void)
+{
+	if (desk.err)
+		rest_disk(desk.why);
+	else
+		desk.open = true;
+}
+
+/* Copies of the first that wait, as many as fit. */
+static void gather(void)
 {
 	struct buf b = buf_on(desk.group, sizeof(desk.group));
 
-	*n = 0;
+	desk.gathered = 0;
+	desk.all = true;
 	LIST_EACH(struct entry, e, &desk.shared->waiting, mail.link) {
-		if (e->len > b.cap - b.len)
+		if (e->len > b.cap - b.len) {
+			desk.all = false;
 			break;
+		}
 		buf_add(&b, str_n(e->line, e->len));
-		++*n;
+		desk.gathered++;
 	}
-	return buf_str(&b);
+	desk.text = buf_str(&b);
 }
 
-static void not_written(enum err err)
+/* In the thread. */
+static void append(void)
 {
-	char why[400];
-
-	if (err == ERR_LIMIT)
-		snprintf(why, sizeof(why), "%s has reached spool_limit, since the database is away", desk.spool.folder);
-	else
-		snprintf(why, sizeof(why), "%s: %s", desk.spool.folder, strerror(errno));
-	rest_disk(why);
+	desk.err = spool_append(&desk.spool, desk.text);
+	if (desk.err == ERR_LIMIT)
+		snprintf(desk.why, sizeof(desk.why), "%s has reached spool_limit, since the database is away", desk.spool.folder);
+	else if (desk.err)
+		snprintf(desk.why, sizeof(desk.why), "%s: %s", desk.spool.folder, strerror(errno));
 }
 
-/* False: the disk does not take them. */
-static bool write_group(void)
+static void appended(void)
 {
-	size_t   n;
-	enum err err = spool_append(&desk.spool, gather(&n));
-
-	if (err) {
-		not_written(err);
-		return false;
+	if (desk.err) {
+		rest_disk(desk.why);
+		return;
 	}
-	counter_add(&cdr_spooled, (int64_t)n);
-	while (n--)
+	counter_add(&cdr_spooled, (int64_t)desk.gathered);
+	for (; desk.gathered; desk.gathered--)
 		release(LIST_FIRST(&desk.shared->waiting, struct entry, mail.link));
-	return true;
-}
-
-static void to_disk(void)
-{
-	uint64_t due = desk.synced_ms + cdr_cfg.sync_ms;
-
-	if (desk.disk_rests || !desk.open || list_empty(&desk.shared->waiting))
+	if (!desk.all)
 		return;
-	if (due > clock_ms() && !desk.stopping) {
-		wheel_arm(loop_wheel(desk.loop), &desk.again, due);
-		return;
-	}
-	while (!list_empty(&desk.shared->waiting))
-		if (!write_group())
-			return;
 	desk.synced_ms = clock_ms();
 	if (desk.disk_said)
 		log_info(NULL, "call records are written to the spool again");
 	desk.disk_said = false;
+}
+
+static bool append_due(void)
+{
+	uint64_t due = desk.synced_ms + cdr_cfg.sync_ms;
+
+	if (desk.disk_rests || list_empty(&desk.shared->waiting))
+		return false;
+	if (due <= clock_ms() || desk.stopping)
+		return true;
+	wheel_arm(loop_wheel(desk.loop), &desk.again, due);
+	return false;
+}
+
+static void to_disk(void)
+{
+	gather();
+	disk_do(append, appended);
 }
 
 /* --- into the database --- */
@@ -262,21 +272,28 @@ static void reject(struct str line)
 	close(fd);
 }
 
+static void pause_store(void)
+{
+	desk.store_rests = true;
+	wheel_arm(loop_wheel(desk.loop), &desk.store, clock_ms() + RETRY_MS);
+}
+
 static void rest_store(void)
 {
 	if (!desk.store_said)
 		log_warn(NULL, "call records wait in the spool %s: the database is away", desk.spool.folder);
-	desk.store_said = desk.store_rests = true;
-	wheel_arm(loop_wheel(desk.loop), &desk.store, clock_ms() + RETRY_MS);
+	desk.store_said = true;
+	pause_store();
 }
 
+/* Until the thread has marked it in the spool, nothing more is read. */
 static void batch_over(void)
 {
 	if (desk.failed) {
 		rest_store();
 		return;
 	}
-	spool_done(&desk.spool, desk.batch);
+	desk.taken = desk.batch;
 	if (desk.store_said)
 		log_info(NULL, "call records are written to the database again");
 	desk.store_said = false;
@@ -318,15 +335,32 @@ static void send_line(struct str line)
 	db_write_submit(w);
 }
 
-static void to_store(void)
+/* In the thread. */
+static void mark_done(void)
 {
-	struct str rest;
+	spool_done(&desk.spool, desk.taken);
+}
 
-	if (desk.store_rests || desk.out || !desk.open)
-		return;
-	if (spool_read(&desk.spool, desk.lines, sizeof(desk.lines), &rest)) {
-		log_error(NULL, "the spool %s cannot be read: %s", desk.spool.folder, strerror(errno));
-		rest_store();
+static void marked(void)
+{
+	desk.taken = 0;
+}
+
+/* In the thread. */
+static void read_spool(void)
+{
+	desk.err = spool_read(&desk.spool, desk.lines, sizeof(desk.lines), &desk.text);
+	if (desk.err)
+		snprintf(desk.why, sizeof(desk.why), "%s", strerror(errno));
+}
+
+static void spool_was_read(void)
+{
+	struct str rest = desk.text;
+
+	if (desk.err) {
+		log_error(NULL, "the spool %s cannot be read: %s", desk.spool.folder, desk.why);
+		pause_store();
 		return;
 	}
 	desk.batch = rest.len;
@@ -335,6 +369,11 @@ static void to_store(void)
 		send_line(str_take_until(&rest, '\n'));
 	if (desk.batch && !desk.out)
 		batch_over();
+}
+
+static bool read_due(void)
+{
+	return !desk.store_rests && !desk.out && spool_has_more(&desk.spool);
 }
 
 /* --- the writer process --- */
@@ -348,16 +387,39 @@ static void say_lost(void)
 	desk.lost_said = lost;
 }
 
+/* While the thread has nothing to do: the spool is ours. */
+static void count_spool(void)
+{
+	counter_add(&cdr_spool_bytes, (int64_t)desk.spool.bytes - counter_read(&cdr_spool_bytes));
+	counter_add(&cdr_damaged, (int64_t)desk.spool.torn);
+	desk.spool.torn = 0;
+	desk.left = desk.spool.bytes > 0;
+}
+
+/* What has been read goes first: it is quick, and then it is with the database for a while. */
+static void give_errand(void)
+{
+	if (!desk.open) {
+		if (!desk.disk_rests)
+			disk_do(open_spool, opened);
+		return;
+	}
+	count_spool();
+	if (desk.taken)
+		disk_do(mark_done, marked);
+	else if (read_due())
+		disk_do(read_spool, spool_was_read);
+	else if (append_due())
+		to_disk();
+}
+
 static void turn(void *unused)
 {
 	(void)unused;
 	if (!desk.loop)
 		return;
-	if (opened()) {
-		to_disk();
-		to_store();
-		counter_add(&cdr_spool_bytes, (int64_t)desk.spool.bytes - counter_read(&cdr_spool_bytes));
-	}
+	if (!disk_busy())
+		give_errand();
 	say_lost();
 }
 
@@ -386,12 +448,16 @@ void desk_statements(void)
 
 enum err desk_start(struct loop *l, char *why)
 {
-	(void)why;
 	if (desk.open)
 		spool_close(&desk.spool);	/* a test plays several processes */
+	if (disk_start(l)) {
+		snprintf(why, 256, "no thread for call records: raise the limits of processes (ulimit -u) and of open files (ulimit -n)");
+		return ERR_IO;
+	}
 	desk.loop = l;
-	desk.open = desk.stopping = desk.disk_rests = desk.store_rests = false;
+	desk.open = desk.stopping = desk.disk_rests = desk.store_rests = desk.left = false;
 	desk.out = 0;
+	desk.taken = 0;
 	desk.synced_ms = 0;
 	desk.lost_said = counter_read(&cdr_lost);
 	timer_init(&desk.again, on_again);
@@ -415,7 +481,7 @@ static bool workers_alive(void)
 
 static bool is_busy(void)
 {
-	return (desk.out || (desk.open && desk.spool.bytes)) && !desk.store_rests && !desk.disk_rests;
+	return (desk.out || desk.taken || desk.left || disk_busy()) && !desk.store_rests && !desk.disk_rests;
 }
 
 /* What has come is put on the disk; and into the database, where that is quick. The rest is there at the next start. */
@@ -431,7 +497,12 @@ void desk_stop(void)
 	} while ((workers_alive() || is_busy()) && clock_ms() < until);
 	while (mailbox_read())
 		;
-	to_disk();
+	disk_wait();
+	while (desk.open && append_due()) {
+		to_disk();
+		disk_wait();
+	}
+	disk_stop();
 	wheel_disarm(&desk.again);
 	wheel_disarm(&desk.disk);
 	wheel_disarm(&desk.store);

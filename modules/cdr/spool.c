@@ -262,6 +262,11 @@ static size_t readable(const struct spool *s, size_t cap)
 	return s->written - s->read_at < cap ? (size_t)(s->written - s->read_at) : cap;
 }
 
+bool spool_has_more(const struct spool *s)
+{
+	return readable(s, 1) > 0;
+}
+
 enum err spool_read(struct spool *s, char *room, size_t cap, struct str *out)
 {
 	ssize_t n;
@@ -277,10 +282,12 @@ enum err spool_read(struct spool *s, char *room, size_t cap, struct str *out)
 			*out = str_n(room, whole);
 			return OK;
 		}
-		if (s->first == s->last)
-			return OK;
+		if (s->first == s->last) {
+			errno = ENODATA;	/* somebody else has cut what we wrote */
+			return ERR_IO;
+		}
 		if (n)
-			counter_inc(&cdr_damaged);	/* torn when its writer died */
+			s->torn++;	/* when its writer died */
 		forget_segment(s);
 	}
 	return OK;
