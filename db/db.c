@@ -213,7 +213,7 @@ enum err db_check(char *why, size_t cap)
 	if (err) {
 		snprintf(why, cap, "%s cannot be read: check that it is a database and that this user may read it", cfg.shown);
 	} else if (version < DB_SCHEMA) {
-		snprintf(why, cap, "%s has schema %u, this server needs %d: run `siparioctl --db %s db migrate`", cfg.shown, version,
+		snprintf(why, cap, "%s has schema %u, this server needs %d: run `siparioctl --db '%s' db migrate`", cfg.shown, version,
 			 DB_SCHEMA, cfg.shown);
 		err = ERR_STATE;
 	} else if (version > DB_SCHEMA) {

@@ -142,6 +142,20 @@ static enum err apply(struct db *d, const char *folder, const struct db_migratio
 	return err;
 }
 
+static enum err not_newer(struct db *d, size_t ours, char *why, size_t cap)
+{
+	unsigned version;
+	enum err err = db_schema_version(d, &version);
+
+	if (err)
+		snprintf(why, cap, "the schema version cannot be read");
+	else if (version > ours) {
+		snprintf(why, cap, "the database has schema %u, this program knows %zu: use the newer siparioctl", version, ours);
+		err = ERR_STATE;
+	}
+	return err;
+}
+
 enum err db_migrate(struct db *d, const char *folder, unsigned *applied, char *why, size_t cap)
 {
 	struct arena         a;
@@ -153,6 +167,8 @@ enum err db_migrate(struct db *d, const char *folder, unsigned *applied, char *w
 	arena_init(&a, NULL, 0, 1 << 20);
 	err = db_migrations(d, folder, &a, &list, &n, why, cap);
 	if (!err)
+		err = not_newer(d, n, why, cap);
+	if (!err && n && !list[n - 1].applied)	/* else nothing is written: it takes no rights to ask */
 		err = d->driver->script(d, d->driver->version_table, why, cap);
 	for (size_t i = 0; !err && i < n; i++)
 		if (!list[i].applied && !(err = apply(d, folder, &list[i], why, cap)))

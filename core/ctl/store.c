@@ -7,7 +7,7 @@ static enum err check_schema(struct ctl *c, struct db *d)
 	if (db_schema_version(d, &version))
 		return ctl_fail(c, ERR_IO, "%s cannot be read: is it a database, and readable?", c->shown);
 	if (version < DB_SCHEMA)
-		return ctl_fail(c, ERR_STATE, "%s has schema %u, this program needs %d: run `siparioctl --db %s db migrate`", c->shown, version, DB_SCHEMA,
+		return ctl_fail(c, ERR_STATE, "%s has schema %u, this program needs %d: run `siparioctl --db '%s' db migrate`", c->shown, version, DB_SCHEMA,
 				c->shown);
 	if (version > DB_SCHEMA)
 		return ctl_fail(c, ERR_STATE, "%s has schema %u, this program knows %d: use the newer siparioctl", c->shown, version, DB_SCHEMA);

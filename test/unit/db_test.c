@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -508,6 +509,23 @@ CONFORMANCE(migrations_are_applied_once_and_in_order)
 	CHECK(!db_migrations(d, t.folder, &t.arena, &list, &count, t.why, sizeof(t.why)));
 	CHECK(count == 3 && list[1].applied && !list[2].applied && list[2].number == 3);
 	CHECK_STR(str_of(list[2].name), "three");
+	db_close(d);
+	end();
+}
+
+CONFORMANCE(a_newer_schema_is_not_called_up_to_date)
+{
+	struct db *d;
+	unsigned   n = 9;
+
+	begin();
+	own_folder();
+	put("0001-one.sql", "CREATE TABLE a (i INTEGER);");
+	d = db_open(str_of(t.url), true, t.why, sizeof(t.why));
+	CHECK(d && !db_migrate(d, t.folder, &n, t.why, sizeof(t.why)));
+	CHECK(!db_exec(d, "INSERT INTO schema_version (number, name) VALUES (7, 'future')", NULL, 0, NULL, NULL, t.why, sizeof(t.why)));
+	CHECK_INT(db_migrate(d, t.folder, &n, t.why, sizeof(t.why)), ERR_STATE);
+	CHECK(says("has schema 7, this program knows 1: use the newer siparioctl"));
 	db_close(d);
 	end();
 }
@@ -1123,6 +1141,7 @@ static pid_t fork_writer(void)
 	if (pid)
 		return pid;
 	proc_enter(2, "writer");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);	/* a test that fails leaves nobody behind */
 	l = loop_new();
 	if (!l || mailbox_start(l) || db_writer_start(l))
 		_exit(1);
