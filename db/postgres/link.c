@@ -241,7 +241,7 @@ static void on_notice(void *unused, const PGresult *r)
 	char why[256];
 
 	(void)unused;
-	pg_words(r, why, sizeof(why));
+	pg_words(r, DB_READ, why, sizeof(why));
 	log_debug(NULL, "the database says \"%s\"", why);
 }
 

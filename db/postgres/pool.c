@@ -76,7 +76,7 @@ void pool_refused(const struct pg_question *q, const PGresult *r)
 	if (clock_ms() < p.quiet_ms)
 		return;
 	p.quiet_ms = clock_ms() + QUIET_MS;
-	pg_words(r, why, sizeof(why));
+	pg_words(r, DB_READ, why, sizeof(why));
 	log_error(NULL, "a question was refused by the database why=\"%s\" sql=\"%.60s…\"", why, q->stmt->sql);
 }
 

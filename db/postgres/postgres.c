@@ -117,7 +117,7 @@ static enum err take_result(struct pg *p, const PGresult *r, struct rows_for *to
 	enum err err = pg_err(r);
 
 	if (err) {
-		pg_words(r, why, cap);
+		pg_words(r, p->mode, why, cap);
 		return err;
 	}
 	return to->fn ? give_rows(p, r, to) : OK;
@@ -313,7 +313,7 @@ static enum err take_one(struct pg *p, char *why, size_t cap)
 		return ERR_IO;
 	err = r ? pg_err(r) : broken(p, why, cap, "an answer of the database is missing");
 	if (err && r)
-		pg_words(r, why, cap);
+		pg_words(r, p->mode, why, cap);
 	PQclear(r);
 	if (!p->broken && next_result(p, &end, why, cap))
 		err = ERR_IO;

@@ -52,8 +52,8 @@ enum err pg_err(const PGresult *r);
 bool     pg_err_is(const PGresult *r, const char *sqlstate);
 /* A table was changed under a statement that had been prepared, or someone between us and the server mixes up connections: a new connection helps. */
 bool     pg_err_outdated(const PGresult *r);
-/* The server's sentence, without the details: they may show a whole row, digests included. */
-void pg_words(const PGresult *r, char *why, size_t cap);
+/* The server's sentence, without the details: they may show a whole row, digests included; and what helps one of that mode who lacks a right. */
+void pg_words(const PGresult *r, enum db_mode mode, char *why, size_t cap);
 
 /* --- pool.c: a worker's questions --- */
 struct pg_question {

@@ -220,10 +220,14 @@ static const struct {
 	const char *code, *help;
 } remedies[] = {
 	{ " 28P01:", "give the right password in the passfile (~/.pgpass, mode 600), the service file or PGPASSWORD" },
+	{ "Peer authentication failed", "with `peer` in its pg_hba.conf the server lets in the system user of that name alone: run as that user (the server's setting "
+	  "`user`), or name a host in the URL, as postgresql://USER@localhost/NAME, with the password in the passfile (~/.pgpass, mode 600)" },
+	{ " 28000: role ", "make that user with `createuser`, as an administrator of the server" },
 	{ " 28000:", "allow this user, database and address in the server's pg_hba.conf" },
 	{ " 3D000:", "make it with `siparioctl db migrate`" },
 	{ " 53300:", "raise the server's max_connections, or run fewer workers" },
 	{ "no password supplied", "give the password in the passfile (~/.pgpass, mode 600), the service file or PGPASSWORD" },
+	{ "could not translate host name", "see that the URL has the right host, and that the name servers know it" },
 	{ "certificate verify failed", "name the file with the authority's certificate by sslrootcert=FILE" },
 };
 

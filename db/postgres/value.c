@@ -126,8 +126,9 @@ static const struct {
 	{ "23", ERR_STATE },		/* other constraints */
 	{ "P0001", ERR_STATE },		/* raised by a trigger */
 	{ "22", ERR_SYNTAX },		/* a value of the wrong form */
+	{ "42501", ERR_UNSUPPORTED },	/* insufficient_privilege */
 	{ "42P05", ERR_IO },		/* a statement of that name is there already: see pg_err_outdated() */
-	{ "42", ERR_SYNTAX },		/* the statement: names, rights, grammar */
+	{ "42", ERR_SYNTAX },		/* the statement: names, grammar */
 	{ "0A", ERR_SYNTAX },
 	{ "08P01", ERR_SYNTAX },	/* fewer values than the statement wants */
 	{ "26000", ERR_IO },		/* no such prepared statement: the same */
@@ -167,7 +168,13 @@ enum err pg_err(const PGresult *r)
 	return ERR_IO;	/* connection, resources, locks, shutdown: the store is away for now */
 }
 
-void pg_words(const PGresult *r, char *why, size_t cap)
+static const char *grant_for(enum db_mode mode)
+{
+	return mode == DB_CREATE ? "the owner of the database's tables may" : mode == DB_EDIT ? "GRANT sipario_operator TO this database user" :
+	       "GRANT sipario_server TO this database user";
+}
+
+void pg_words(const PGresult *r, enum db_mode mode, char *why, size_t cap)
 {
 	const char *words = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 	struct str  line = str_of(words ? words : PQresultErrorMessage(r));
@@ -177,6 +184,8 @@ void pg_words(const PGresult *r, char *why, size_t cap)
 	line = str_trim(str_take_until(&line, '\n'));
 	if (pg_err_is(r, "55P03"))	/* lock_not_available */
 		snprintf(why, cap, "a table or row is locked by another program: try again");
+	else if (pg_err_is(r, "42501"))
+		snprintf(why, cap, STR_FMT ": %s", STR_ARG(line), grant_for(mode));
 	else
 		snprintf(why, cap, STR_FMT, line.len ? (int)line.len : 23, line.len ? line.p : "the connection was lost");
 }

@@ -4,7 +4,8 @@
 As a program it serves tests that are no Python: it prints "ready FOLDER PORT", then obeys lines on its standard input (`sql DATABASE TEXT`, `stop`,
 `start`, `kill`), answering each with "done", and takes everything away when that ends.
 
-Users: sipario (the owner; trusted on the socket), locked (password "secret word", asked for everywhere).
+Users: sipario (the owner; trusted on the socket), locked (password "secret word", asked for everywhere), peering (if a test makes it: only
+for the system user of that name).
 """
 import os
 import shutil
@@ -18,6 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import sip
 
 HBA = """local all locked scram-sha-256
+local all peering peer
 local all all trust
 hostssl all all 127.0.0.1/32 scram-sha-256
 host all locked 127.0.0.1/32 scram-sha-256
