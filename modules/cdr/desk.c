@@ -303,7 +303,7 @@ static void written(struct db_write *w)
 {
 	struct str rest = str_from(str_n(desk.lines, desk.batch), (size_t)((char *)w->owner - desk.lines));
 
-	if (w->result == ERR_IO || w->result == ERR_NOMEM)
+	if (w->result == ERR_IO || w->result == ERR_NOMEM || w->result == ERR_UNSUPPORTED)	/* the last: a GRANT is missing, not the record wrong */
 		desk.failed = true;
 	else if (w->result)
 		reject(str_take_until(&rest, '\n'));

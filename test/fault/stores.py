@@ -53,6 +53,47 @@ def _(b):
     assert bob.register().status in (401, 403)
 
 
+def soon(what, want, seconds=15):
+    end = time.monotonic() + seconds
+    while what() != want:
+        assert time.monotonic() < end, f"{what()} is not {want}"
+        time.sleep(0.1)
+
+
+@test("PostgreSQL: the role sipario_server is enough for all that the server does, and a record waits for a GRANT that is missing")
+def _(b):
+    c = cluster(b)
+    store(c)
+    c.sql("sip", "CREATE ROLE least LOGIN IN ROLE sipario_server")
+    s = Server(b, store=c.url("sip", user="least"))
+    alice, bob = (b.keep(sip.Phone(s.address, u, DOMAIN, password=password(u))) for u in ("alice", "bob"))
+    alice.registered()
+    bob.registered()
+
+    def call(status):
+        rq = alice.invite(f"sip:bob@{DOMAIN}")
+        bob.answer(bob.wait("INVITE"), 486)
+        assert alice.finish(rq).status == status
+
+    records = lambda: c.sql("sip", "SELECT count(*) FROM calls")
+    call(486)
+    soon(records, "1")
+    c.sql("sip", "UPDATE users SET forward_always = 'sip:alice@example.org' WHERE name = 'bob'")    # heard of, and no phone of bob's is asked any more
+    rq = alice.invite(f"sip:bob@{DOMAIN}")
+    alice.answer(alice.wait("INVITE"), 603)
+    assert alice.finish(rq).status == 603
+    soon(records, "2")
+    c.sql("sip", "UPDATE users SET forward_always = NULL")
+    c.sql("sip", "REVOKE INSERT, UPDATE ON calls FROM sipario_server")
+    call(486)
+    soon(lambda: "call records wait in the spool" in open(s.log).read(), True)
+    assert "GRANT sipario_server TO this database user" in open(s.log).read()
+    alice.registered()    # nobody else's changes wait for it
+    c.sql("sip", "GRANT INSERT, UPDATE ON calls TO sipario_server")
+    soon(records, "3")
+    assert not [f for f in os.listdir(b.dir) if f.endswith(".cdr") and os.path.exists(b.path(f) + "/rejected")]
+
+
 @test("PostgreSQL 100 ms away: many register at once, and OPTIONS is answered as ever", alone=True)
 def _(b):
     c, n, each = cluster(b), 20, 4
