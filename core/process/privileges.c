@@ -2,6 +2,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "process/process.h"
@@ -28,6 +29,10 @@ enum err privileges_drop(const char *user, const char *group, char *why, size_t 
 	if ((pw && initgroups(user, gid)) || setresgid(gid, gid, gid) || (pw && setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid))) {
 		snprintf(why, cap, "cannot become user `%s`: %s; start as root, or leave the setting `user` out", user ? user : "-", strerror(errno));
 		return ERR_IO;
+	}
+	if (pw && setenv("HOME", pw->pw_dir, 1)) {	/* libpq looks there for the passfile and certificates */
+		snprintf(why, cap, "out of memory");
+		return ERR_NOMEM;
 	}
 	return OK;
 }
