@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/random.h"
 
 enum { MOST_URL = 512 };
 
@@ -13,6 +14,7 @@ static struct {
 	const struct db_driver *driver;		/* NULL: no store */
 	char                    url[MOST_URL], where[MOST_URL];	/* whole, and behind the scheme */
 	char                    shown[MOST_URL];		/* without a password */
+	char                    node[17];
 	struct db_stmt         *stmts[DB_MOST_STMTS];
 	bool                    at_boot[DB_MOST_STMTS];	/* checked against the store before the start */
 	unsigned                count;
@@ -56,7 +58,14 @@ enum err db_configure(struct str url, char *why, size_t cap)
 	cfg.driver = driver;
 	(void)snprintf(cfg.url, sizeof(cfg.url), STR_FMT, STR_ARG(url));
 	db_url_public(url, cfg.shown, sizeof(cfg.shown));
+	if (driver->shared && !cfg.node[0])
+		(void)snprintf(cfg.node, sizeof(cfg.node), "%016llx", (unsigned long long)random_u64());
 	return OK;
+}
+
+const char *db_node(void)
+{
+	return cfg.node;
 }
 
 struct str db_url(void)

@@ -43,6 +43,8 @@ MUST_CHECK bool db_stmt_add(struct db_stmt *st);
 MUST_CHECK enum err db_configure(struct str url, char *why, size_t cap);
 bool db_configured(void);
 bool db_shared(void);		/* others than this server may write to it as a matter of course */
+/* What tells this server's changes from those of others that share the store: sipario.node of its sessions. Another one after a restart. */
+const char *db_node(void);
 struct str db_url(void);	/* as configured, for db_open() at start-up; empty: none. It may hold a password */
 struct str db_url_shown(void);	/* without it, for people and logs */
 /* A URL without what is secret in it, in `room`: "postgresql://alice:x@h/d" is shown as "postgresql://alice@h/d". */
@@ -138,7 +140,7 @@ void db_rollback(struct db *d);
 
 /* --- schema --- */
 /* Migrations are files db/schema/ENGINE/NNNN-name.sql, each applied once, in a transaction, recorded in table schema_version. */
-enum { DB_SCHEMA = 5 };		/* what this server needs */
+enum { DB_SCHEMA = 6 };		/* what this server needs */
 struct db_migration {
 	unsigned number;
 	char     name[64];

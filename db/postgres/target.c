@@ -257,11 +257,14 @@ void pg_connect_words(const PGconn *c, char *why, size_t cap)
 const char *pg_session_sql(enum db_mode mode)
 {
 #define DURABLE "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+	static char write[256];
+
 	switch (mode) {
 	case DB_READ:
 		return "SET statement_timeout = 4000; SET lock_timeout = 1000; SET default_transaction_read_only = on";
 	case DB_WRITE:	/* a 200 to REGISTER is a promise */
-		return "SET statement_timeout = 4000; SET lock_timeout = 1000; " DURABLE;
+		(void)snprintf(write, sizeof(write), "SET statement_timeout = 4000; SET lock_timeout = 1000; SET sipario.node = '%s'; " DURABLE, db_node());
+		return write;
 	default:
 		return "SET lock_timeout = 5000; " DURABLE;
 	}

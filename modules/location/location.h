@@ -70,6 +70,7 @@ struct aor  *aor_find_locked(uint32_t hash, struct str key);
 MUST_CHECK struct aor *aor_add_locked(uint32_t hash, struct str key);
 struct str   aor_key(const struct aor *a);
 void         aor_link_locked(struct aor *a, struct bind *b);
+void         aor_wrote_locked(struct aor *a);	/* a change of it goes to the writer now */
 bool         aor_settled(const struct aor *a, uint64_t written_ms);	/* the store had all its changes at that time */
 /* Take out and count those that fn chooses, raise `why` for each (NULL: nothing), free them; returns how many. */
 size_t       aor_cut_locked(struct aor *a, bool (*chosen)(const struct bind *b, uint32_t now), uint32_t now, const struct mod_event *why);
@@ -107,6 +108,7 @@ void store_boot(void);
 MUST_CHECK struct db_write *store_put(struct str aor, const struct binding *b);
 MUST_CHECK struct db_write *store_remove(struct str aor, struct str contact);
 MUST_CHECK struct db_write *store_remove_all(struct str aor);
+bool store_removes_one(const struct db_write *w);	/* of its values the first is the address, the second the contact */
 /* Nobody waits for it: it may be made needless by a later one while the store is away. */
 void store_keep(struct db_write *w);
 /* The same three for one that is sent at once; without memory nothing is. */
@@ -126,8 +128,11 @@ MUST_CHECK enum err location_learn(struct str aor, bool anyway, void (*done)(voi
 
 /* --- sync.c: the writer process keeps the table like the store --- */
 MUST_CHECK enum err sync_start(struct loop *l);
-/* Any process, also under an AOR's lock: look again what the store has of it. */
+/* Any process, also under an AOR's lock: look again what the store has of it. Empty: of all. */
 void sync_ask(struct str aor);
+
+/* --- nodes.c: other servers that share the store --- */
+void nodes_boot(void);
 
 /* --- lost.c: bindings whose connection is lost --- */
 MUST_CHECK enum err lost_create(void);

@@ -127,7 +127,7 @@ static void forget_locked(struct aor *a, uint64_t conn)
 	}
 	if (!any)
 		return;
-	a->wrote_s = (uint32_t)(clock_ms() / 1000) + 1;
+	aor_wrote_locked(a);
 	counter_add(&location_lost, (int64_t)aor_cut_locked(a, is_doomed, 0, &location_removed));
 	aor_settle_locked(a);
 }

@@ -43,11 +43,13 @@ static enum err start(char *why)
 		err = lost_create();
 	if (err)
 		snprintf(why, 256, "no room for %lld buckets; raise memory_limit", (long long)location_cfg.buckets);
-	else if (location_cfg.durable)
-		store_boot();
-	else
+	else if (!location_cfg.durable)
 		table_set_loaded();
-	return err;
+	if (err || !location_cfg.durable)
+		return err;
+	store_boot();
+	nodes_boot();
+	return OK;
 }
 
 static enum err writer_start(struct loop *l, char *why)

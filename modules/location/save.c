@@ -202,12 +202,43 @@ static enum err decide_locked(struct draft *d, struct aor **a)
 	return err;
 }
 
+static bool has_contact(const struct aor *a, struct str contact)
+{
+	for (const struct bind *b = a->binds; b; b = b->next)
+		if (str_eq(bind_contact(b), contact))
+			return true;
+	return false;
+}
+
+/* A contact that was to go is gone here, and its phone may never speak of it again, for one, since it has another contact now: the store forgets it when
+ * it is back. A later change that brings the contact back comes behind this one. */
+static void remove_later(struct str aor, struct str contact)
+{
+	uint32_t     hash = table_hash(aor);
+	struct lock *l = table_lock(hash);
+	struct aor  *a;
+
+	lock(l);
+	a = aor_find_locked(hash, aor);
+	if (!a)
+		a = aor_add_locked(hash, aor);
+	if (a && !has_contact(a, contact)) {
+		aor_wrote_locked(a);
+		store_forget(aor, contact);
+	}
+	if (a)
+		aor_settle_locked(a);
+	unlock(l);
+}
+
 static void letter_done(struct db_write *w)
 {
 	struct waiter *me = w->owner;
 
 	if (w->result && !me->err)
 		me->err = w->result;
+	if (w->result == ERR_IO && store_removes_one(w))
+		remove_later(w->v[0].s, w->v[1].s);
 	db_write_free(w);
 	if (--me->letters)
 		return;
@@ -220,7 +251,7 @@ static void submit_locked(struct draft *d, struct aor *a)
 {
 	if (!d->n_letters)
 		return;
-	a->wrote_s = (uint32_t)(clock_ms() / 1000) + 1;
+	aor_wrote_locked(a);
 	if (d->waiter)
 		d->waiter->letters = d->n_letters;
 	LIST_EACH_SAFE(struct db_write, w, &d->letters, mail.link) {

@@ -40,6 +40,11 @@ struct db_write *store_remove_all(struct str aor)
 	return db_write_new(&remove_all, (const struct db_value[]){ db_text(aor) }, 1);
 }
 
+bool store_removes_one(const struct db_write *w)
+{
+	return w->stmt == &remove_one;
+}
+
 /* A row that is written or removed is what it is, whatever was to become of it before; so are all rows of an address. */
 void store_keep(struct db_write *w)
 {

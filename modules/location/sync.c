@@ -27,7 +27,7 @@ struct wanted {
 	size_t      len;
 	char        aor[];
 };
-/* The same from another process; shared. */
+/* The same from another process; shared. Empty: all of them. */
 struct note {
 	struct mail mail;
 	size_t      len;
@@ -42,6 +42,7 @@ static struct {
 	/* the pass */
 	struct timer next;
 	bool         passing, said;
+	bool         repeat;		/* what it has been through already may have changed */
 	char        *from;		/* the first address of the next page */
 	size_t       from_len, from_room;
 	uint32_t     bucket;		/* of the sweep */
@@ -50,6 +51,7 @@ static struct {
 } sync;
 
 static void pass_soon(uint32_t ms);
+static void pass_again(void);
 
 /* --- single addresses --- */
 
@@ -122,7 +124,9 @@ static void read_note(struct mail *m)
 {
 	struct note *n = CONTAINER(m, struct note, mail);
 
-	if (sync.loop) {
+	if (sync.loop && !n->len) {
+		pass_again();
+	} else if (sync.loop) {
 		want(str_n(n->aor, n->len));
 		pump();
 	}
@@ -134,14 +138,18 @@ static void read_note(struct mail *m)
 
 void sync_ask(struct str aor)
 {
-	struct note *n = shm_alloc(shm_owner_new("location"), sizeof(*n) + aor.len);
+	struct note *n;
 
-	if (!n)
-		return;
-	n->len = aor.len;
-	memcpy(n->aor, aor.p, aor.len);
-	mail_init(&n->mail, read_note);
-	mail_post(db_writer_slot(), &n->mail);
+	critical_enter();
+	n = shm_alloc(shm_owner_new("location"), sizeof(*n) + aor.len);
+	if (n) {
+		n->len = aor.len;
+		if (aor.len)
+			memcpy(n->aor, aor.p, aor.len);
+		mail_init(&n->mail, read_note);
+		mail_post(db_writer_slot(), &n->mail);
+	}
+	critical_leave();
 }
 
 /* --- all of them --- */
@@ -152,6 +160,13 @@ static void pass_soon(uint32_t ms)
 {
 	if (!sync.passing)
 		wheel_arm(loop_wheel(sync.loop), &sync.next, clock_ms() + ms);
+}
+
+/* One that goes on may have been there already. */
+static void pass_again(void)
+{
+	sync.repeat = sync.passing;
+	pass_soon(0);
 }
 
 /* Where the next page begins: at that address, or (`behind`) with the next one there can be. */
@@ -174,9 +189,11 @@ static void say_loaded(void)
 
 static void pass_end(void)
 {
+	bool soon = table_take_blind() || sync.repeat;
+
 	table_pass_end();
-	sync.passing = sync.sweeping = sync.said = false;
-	pass_soon(table_take_blind() ? AGAIN_MS : VERIFY_MS);
+	sync.passing = sync.sweeping = sync.said = sync.repeat = false;
+	pass_soon(soon ? AGAIN_MS : VERIFY_MS);
 }
 
 /* What no page had is looked at by itself: it may be new. */

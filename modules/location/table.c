@@ -235,6 +235,12 @@ static void aor_arm_locked(struct aor *a, uint64_t at)
 	a->timed = true;
 }
 
+void aor_wrote_locked(struct aor *a)
+{
+	assert(lock_held(table_lock(a->hash)));
+	a->wrote_s = (uint32_t)(clock_ms() / 1000) + 1;
+}
+
 bool aor_settled(const struct aor *a, uint64_t written_ms)
 {
 	return (uint64_t)a->wrote_s * 1000 <= written_ms;

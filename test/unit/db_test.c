@@ -580,7 +580,7 @@ CONFORMANCE(the_check_at_start_names_the_remedy)
 	d = db_open(str_of(t.url), true, t.why, sizeof(t.why));
 	CHECK(d);
 	CHECK_INT(db_check(t.why, sizeof(t.why)), ERR_STATE);
-	CHECK(says("has schema 0, this server needs 5: run `siparioctl"));
+	CHECK(says("has schema 0, this server needs 6: run `siparioctl"));
 	db_close(d);
 	d = open_new();
 	db_stmt_register(&good);

@@ -1,0 +1,1 @@
+-- Schema 6: nothing here. PostgreSQL tells servers that share the bindings of each other's changes; a file is used by one server.
