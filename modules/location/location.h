@@ -108,7 +108,8 @@ void store_boot(void);
 MUST_CHECK struct db_write *store_put(struct str aor, const struct binding *b);
 MUST_CHECK struct db_write *store_remove(struct str aor, struct str contact);
 MUST_CHECK struct db_write *store_remove_all(struct str aor);
-bool store_removes_one(const struct db_write *w);	/* of its values the first is the address, the second the contact */
+/* What has the same instance and reg-id as `b`, but for the row of that contact. */
+MUST_CHECK struct db_write *store_remove_others(struct str aor, const struct binding *b, struct str but);
 /* Nobody waits for it: it may be made needless by a later one while the store is away. */
 void store_keep(struct db_write *w);
 /* The same three for one that is sent at once; without memory nothing is. */

@@ -48,6 +48,20 @@ static struct bind **draft_place(struct draft *d, const struct binding *b)
 	return at;
 }
 
+static bool is_outbound(const struct binding *b)
+{
+	return b->instance.len && b->reg_id;
+}
+
+/* One binding an instance and reg-id (RFC 5626 §6): what the store has of it at other contacts goes, also what is not in memory since the change that brought
+ * it failed, or the worker that made it died. */
+static enum err draft_others(struct draft *d, const struct binding *b, struct str but)
+{
+	if (!location_cfg.durable || !is_outbound(b))
+		return OK;
+	return draft_letter(d, store_remove_others(d->s->aor, b, but)) ? OK : ERR_NOMEM;
+}
+
 static enum err draft_change(struct draft *d, const struct binding_change *ch)
 {
 	struct bind **at = draft_place(d, &ch->b), *old = *at, *fresh;
@@ -58,7 +72,7 @@ static enum err draft_change(struct draft *d, const struct binding_change *ch)
 		d->n_fresh--;
 	}
 	if (!ch->expires)
-		return OK;
+		return draft_others(d, &ch->b, STR_NONE);
 	fresh = bind_new(&ch->b);
 	if (!fresh)
 		return ERR_NOMEM;
@@ -67,7 +81,7 @@ static enum err draft_change(struct draft *d, const struct binding_change *ch)
 	d->n_fresh++;
 	if (location_cfg.durable && !draft_letter(d, store_put(d->s->aor, &ch->b)))
 		return ERR_NOMEM;
-	return OK;
+	return draft_others(d, &ch->b, ch->b.contact);
 }
 
 static enum err draft_make(struct draft *d, void (*done)(void *arg, enum err err), void *arg)
@@ -127,6 +141,15 @@ static bool is_overwritten(const struct draft *d, const struct bind *b)
 	return false;
 }
 
+/* Or is it among the others that go? */
+static bool is_other(const struct draft *d, const struct bind *b)
+{
+	for (size_t i = 0; i < d->s->n; i++)
+		if (b->reg_id && b->instance_len && is_outbound(&d->s->change[i].b) && bind_same(b, &d->s->change[i].b))
+			return true;
+	return false;
+}
+
 static bool is_doomed_here(const struct aor *a, const struct binding *b)
 {
 	for (const struct bind *x = a ? a->binds : NULL; x; x = x->next)
@@ -162,7 +185,7 @@ static enum err draft_removals_locked(struct draft *d, struct aor *a)
 	if (d->s->remove_all)
 		return draft_letter(d, store_remove_all(d->s->aor)) ? OK : ERR_NOMEM;
 	for (struct bind *b = a ? a->binds : NULL; b; b = b->next)
-		if (b->doomed && !is_overwritten(d, b) && !draft_letter(d, store_remove(d->s->aor, bind_contact(b))))
+		if (b->doomed && !is_overwritten(d, b) && !is_other(d, b) && !draft_letter(d, store_remove(d->s->aor, bind_contact(b))))
 			return ERR_NOMEM;
 	return draft_absent_locked(d, a);
 }
@@ -202,43 +225,12 @@ static enum err decide_locked(struct draft *d, struct aor **a)
 	return err;
 }
 
-static bool has_contact(const struct aor *a, struct str contact)
-{
-	for (const struct bind *b = a->binds; b; b = b->next)
-		if (str_eq(bind_contact(b), contact))
-			return true;
-	return false;
-}
-
-/* A contact that was to go is gone here, and its phone may never speak of it again, for one, since it has another contact now: the store forgets it when
- * it is back. A later change that brings the contact back comes behind this one. */
-static void remove_later(struct str aor, struct str contact)
-{
-	uint32_t     hash = table_hash(aor);
-	struct lock *l = table_lock(hash);
-	struct aor  *a;
-
-	lock(l);
-	a = aor_find_locked(hash, aor);
-	if (!a)
-		a = aor_add_locked(hash, aor);
-	if (a && !has_contact(a, contact)) {
-		aor_wrote_locked(a);
-		store_forget(aor, contact);
-	}
-	if (a)
-		aor_settle_locked(a);
-	unlock(l);
-}
-
 static void letter_done(struct db_write *w)
 {
 	struct waiter *me = w->owner;
 
 	if (w->result && !me->err)
 		me->err = w->result;
-	if (w->result == ERR_IO && store_removes_one(w))
-		remove_later(w->v[0].s, w->v[1].s);
 	db_write_free(w);
 	if (--me->letters)
 		return;

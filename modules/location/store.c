@@ -9,6 +9,7 @@ static struct db_stmt put = {
 };
 static struct db_stmt remove_one = { "DELETE FROM bindings WHERE aor = $1 AND contact = $2", 2, 0 };
 static struct db_stmt remove_all = { "DELETE FROM bindings WHERE aor = $1", 1, 0 };
+static struct db_stmt remove_others = { "DELETE FROM bindings WHERE aor = $1 AND instance = $2 AND reg_id = $3 AND contact <> $4", 4, 0 };
 static struct db_stmt expire = { "DELETE FROM bindings WHERE aor = $1 AND expires_unix <= $2", 2, 0 };
 
 void store_boot(void)
@@ -17,6 +18,7 @@ void store_boot(void)
 	db_stmt_register(&put);
 	db_stmt_register(&remove_one);
 	db_stmt_register(&remove_all);
+	db_stmt_register(&remove_others);
 	db_stmt_register(&expire);
 }
 
@@ -40,17 +42,21 @@ struct db_write *store_remove_all(struct str aor)
 	return db_write_new(&remove_all, (const struct db_value[]){ db_text(aor) }, 1);
 }
 
-bool store_removes_one(const struct db_write *w)
+struct db_write *store_remove_others(struct str aor, const struct binding *b, struct str but)
 {
-	return w->stmt == &remove_one;
+	return db_write_new(&remove_others, (const struct db_value[]){ db_text(aor), db_text(b->instance), db_int(b->reg_id), db_text(but) }, 4);
 }
 
-/* A row that is written or removed is what it is, whatever was to become of it before; so are all rows of an address. */
+/* A row that is written or removed is what it is, whatever was to become of it before; so are all rows of an address, and those of an instance's reg-id. */
 void store_keep(struct db_write *w)
 {
-	bool one = w->stmt == &put || w->stmt == &remove_one;
+	uint32_t more = w->stmt->id + 1;
 
-	w->key = table_key(w->v[0].s, one ? w->v[1].s : STR_NONE, one ? 0 : w->stmt->id + 1);
+	if (w->stmt == &put || w->stmt == &remove_one)
+		more = 0;
+	else if (w->stmt == &remove_others)
+		more += (uint32_t)w->v[2].i << 8;		/* there are fewer statements */
+	w->key = table_key(w->v[0].s, w->n > 1 && w->stmt != &expire ? w->v[1].s : STR_NONE, more);
 }
 
 static void send_now(struct db_write *w)

@@ -5,6 +5,15 @@ import threading
 import time
 
 
+def end(sockets):
+    for s in sockets:
+        try:
+            s.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        s.close()
+
+
 class Relay:
     """to: an address, or the path of a unix socket. Bytes arrive `delay` seconds late, however many are on the way."""
 
@@ -12,7 +21,7 @@ class Relay:
         self.to, self.delay = to, delay
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.ends = []
+        self.ends, self.broken = [], False
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -21,6 +30,9 @@ class Relay:
                 a, _ = self.listener.accept()
             except OSError:
                 return
+            if self.broken:
+                a.close()
+                continue
             b = socket.socket(socket.AF_UNIX if isinstance(self.to, str) else socket.AF_INET)
             try:
                 b.connect(self.to)
@@ -55,10 +67,13 @@ class Relay:
             except OSError:
                 return
 
+    def cut(self):
+        """Nothing gets through, until mend()."""
+        self.broken = True
+        end(self.ends)
+
+    def mend(self):
+        self.broken = False
+
     def close(self):
-        for s in [self.listener, *self.ends]:
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            s.close()
+        end([self.listener, *self.ends])

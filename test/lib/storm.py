@@ -3,6 +3,8 @@
 Each phone is one contact of an address-of-record, with a Call-ID of its own, and has one REGISTER under way at a time. `Contact: *` goes out only while no other
 phone of its address-of-record is waiting, so that what is promised never depends on an order that nobody can know.
 
+The first phone of each has an instance (RFC 5626) and moves: it registers now here, now there, and has one binding all the same.
+
 A phone's books are the set of what its binding may be: the CSeq it was last stored with, or None where there is none. A request that
 gets 200 leaves one; a request that gets another final answer, or none at all, adds one to those there were before.
 """
@@ -17,12 +19,19 @@ import sip
 FIRST = re.compile(rb"SIP/2\.0 (\d{3}) .*?\r\n", re.S)
 BRANCH = re.compile(rb"branch=(z9hG4bK[\w.]+)")
 PATIENCE_S, AGAIN_S = 1.0, 0.5
+LOST_S = 7.0            # the server answers within 5: what has no answer by then nobody works on
 
 
 class Phone:
-    def __init__(self, aor, n):
-        self.aor, self.contact, self.call_id, self.cseq = aor, f"sip:{aor[4:].split('@')[0]}@127.0.0.1:{5000 + n}", f"{sip.token()}@storm", 0
+    def __init__(self, aor, n, moves):
+        self.aor, self.call_id, self.cseq = aor, f"{sip.token()}@storm", 0
+        self.contacts = [f"sip:{aor[4:].split('@')[0]}@127.0.0.1:{5000 + n + i}" for i in ((0, 10000) if moves else (0,))]
+        self.params = f';+sip.instance="<urn:uuid:00000000-0000-1000-8000-{n:012x}>";reg-id=1' if moves else ""
         self.may_be = {None}
+
+    @property
+    def contact(self):
+        return self.contacts[self.cseq % len(self.contacts)]
 
 
 class Asked:
@@ -39,8 +48,8 @@ class Storm:
         for s in self.socks:
             s.bind(("127.0.0.1", 0))
             s.setblocking(False)
-        self.phones = {f"sip:u{i}@{domain}": [Phone(f"sip:u{i}@{domain}", i * contacts + j) for j in range(contacts)] for i in range(aors)}
-        self.by_contact = {(a, p.contact): p for a, group in self.phones.items() for p in group}
+        self.phones = {f"sip:u{i}@{domain}": [Phone(f"sip:u{i}@{domain}", i * contacts + j, moves=j == 0) for j in range(contacts)] for i in range(aors)}
+        self.by_contact = {(a, c): p for a, group in self.phones.items() for p in group for c in p.contacts}
         self.asked, self.busy, self.parked, self.answers = {}, set(), set(), {}
 
     def close(self):
@@ -53,7 +62,7 @@ class Storm:
         branch, sock = "z9hG4bK" + sip.token(14), self.random.choice(self.socks)
         host, port = sock.getsockname()
         raw = (f"REGISTER sip:{self.domain} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};rport;branch={branch}\r\nMax-Forwards: 70\r\nFrom: <{p.aor}>;tag={sip.token(6)}\r\n"
-               f"To: <{p.aor}>\r\nCall-ID: {p.call_id}\r\nCSeq: {p.cseq} REGISTER\r\nContact: {contacts}\r\n"
+               f"To: <{p.aor}>\r\nSupported: path, outbound\r\nCall-ID: {p.call_id}\r\nCSeq: {p.cseq} REGISTER\r\nContact: {contacts}\r\n"
                + ("Expires: 0\r\n" if contacts == "*" else "") + "Content-Length: 0\r\n\r\n").encode()
         self.asked[branch.encode()] = Asked(raw, becomes, sock, time.monotonic())
         self.busy.update(becomes)
@@ -69,15 +78,17 @@ class Storm:
             self.tick(group)
             self.send(p, "*", {x: None for x in group})
         elif chance < 0.12:
-            others = [x for x in group if x not in self.busy and x not in self.parked]       # all that are free, by one phone
+            others = [x for x in group if x not in self.busy and x not in self.parked and not x.params]     # all that are free, by one phone
+            if not others:
+                return False
             self.tick(group)
             self.send(p, ", ".join(f"<{x.contact}>;expires=3600" for x in others), {x: (p.call_id, p.cseq) for x in others})
         elif chance < 0.35:
             self.tick(group)
-            self.send(p, f"<{p.contact}>;expires=0", {p: None})
+            self.send(p, f"<{p.contact}>;expires=0{p.params}", {p: None})
         else:
             self.tick(group)
-            self.send(p, f"<{p.contact}>;expires=3600", {p: (p.call_id, p.cseq)})
+            self.send(p, f"<{p.contact}>;expires=3600{p.params}", {p: (p.call_id, p.cseq)})
         return True
 
     def tick(self, group):
@@ -117,6 +128,15 @@ class Storm:
             for _ in range(min(room, 8)):
                 self.ask()
             self.receive(0.002 if asks else 0.02)
+            self.send_again(LOST_S)
+
+    def send_again(self, after):
+        """What has no answer for so long. While phones go on, a copy of what has been answered meanwhile must not be on its way: it would count."""
+        now = time.monotonic()
+        for rq in self.asked.values():
+            if now > rq.sent_at + after:
+                rq.sent_at = now
+                rq.sock.sendto(rq.raw, self.address)
 
     def under_way(self):
         """Without those that may have been lost."""
@@ -129,11 +149,7 @@ class Storm:
             self.parked.update(rq.becomes)
         end = time.monotonic() + seconds
         while self.asked and time.monotonic() < end:
-            now = time.monotonic()
-            for rq in self.asked.values():
-                if now > rq.sent_at + AGAIN_S:
-                    rq.sent_at = now
-                    rq.sock.sendto(rq.raw, self.address)
+            self.send_again(AGAIN_S)
             self.receive(0.05)
 
     # ----------------------------------------------------------------- the books
@@ -147,13 +163,16 @@ class Storm:
 
     def judge(self, rows, where):
         """rows: {(aor, contact): (call_id, cseq)}. Whatever was promised must be there, nothing else may."""
-        doubt, wrong = self.in_doubt(), []
-        for key in rows.keys() - self.by_contact.keys():
-            wrong.append(f"{where}: {key} was never registered")
-        for key, p in self.by_contact.items():
-            may, there = p.may_be | doubt.get(p, set()), rows.get(key)
-            if there not in may:
-                wrong.append(f"{where}: {key} is {there}, not one of {may}")
+        doubt, wrong, has = self.in_doubt(), [], {}
+        for key, state in rows.items():
+            if key in self.by_contact:
+                has.setdefault(self.by_contact[key], []).append(state)
+            else:
+                wrong.append(f"{where}: {key} was never registered")
+        for p in self.by_contact.values():
+            may, there = p.may_be | doubt.get(p, set()), has.get(p, [None])
+            if len(there) > 1 or there[0] not in may:
+                wrong.append(f"{where}: {p.aor} at {p.contacts} is {there}, not one of {may}")
         assert not wrong, f"{len(wrong)} bindings are not as promised, first: " + "\n".join(wrong[:5])
 
     def begin_anew(self):
