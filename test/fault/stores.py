@@ -33,6 +33,13 @@ def add_users(url, n):
         ctl("--db", url, "user", "add", f"p{i}@{DOMAIN}", "--stdin", input=password(f"p{i}") + "\n")
 
 
+def soon(what, want, seconds=15):
+    end = time.monotonic() + seconds
+    while what() != want:
+        assert time.monotonic() < end, f"{what()} is not {want}"
+        time.sleep(0.1)
+
+
 @test("PostgreSQL: users, calls and bindings, and siparioctl sees them")
 def _(b):
     c = cluster(b)
@@ -50,14 +57,7 @@ def _(b):
     alice.answer(alice.wait("INVITE"), 603)
     assert alice.finish(rq).status == 603
     c.sql("sip", "UPDATE users SET status = 'disabled' WHERE name = 'bob'")
-    assert bob.register().status in (401, 403)
-
-
-def soon(what, want, seconds=15):
-    end = time.monotonic() + seconds
-    while what() != want:
-        assert time.monotonic() < end, f"{what()} is not {want}"
-        time.sleep(0.1)
+    soon(lambda: bob.register().status in (401, 403), True)
 
 
 @test("PostgreSQL: the role sipario_server is enough for all that the server does, and a record waits for a GRANT that is missing")
