@@ -29,7 +29,12 @@ static const char zsh[] =
 	"_siparioctl() {\n"
 	"    local -a found\n"
 	"    found=(${(f)\"$(\"${words[1]}\" completion words -- \"${(@)words[2,CURRENT]}\" 2>/dev/null)\"})\n"
-	"    if (( $#found )); then compadd -a found; else _files; fi\n"
+	"    if (( $#found )); then\n"
+	"        compadd -S '' -- ${(M)found:#*=}\n"
+	"        compadd -- ${found:#*=}\n"
+	"    else\n"
+	"        _files\n"
+	"    fi\n"
 	"}\n"
 	"if [ \"$funcstack[1]\" = _siparioctl ]; then _siparioctl \"$@\"; else compdef _siparioctl siparioctl; fi\n";
 

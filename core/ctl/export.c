@@ -18,6 +18,7 @@ struct word_list {
 struct export {
 	struct ctl  *c;
 	FILE        *out;
+	const char  *made;	/* the file under its first name; NULL: it is no file of ours */
 	struct arena arena;
 	char        *line;
 	struct word_list list[COL_FIELDS - COL_ALIASES];
@@ -170,16 +171,35 @@ static enum err export_all(struct export *ex, const struct str *domain)
 	return err;
 }
 
-/* A file that is there is kept, unless --force. With digests it is for its owner alone. */
+/* A file that is there is kept, unless --force: then it is replaced once the new one is whole. With digests it is for its owner alone. Devices and
+ * pipes are written as they are. */
 static enum err open_out(struct export *ex, const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (ex->c->options & OPT_FORCE ? O_TRUNC : O_EXCL), ex->digests ? 0600 : 0640);
+	struct stat st;
+	bool        there = !stat(path, &st);
+	int         fd;
 
+	if (there && S_ISREG(st.st_mode) && !(ex->c->options & OPT_FORCE))
+		return ctl_fail(ex->c, ERR_EXISTS, "%s is there already: --force writes over it", path);
+	if (!there || S_ISREG(st.st_mode))
+		ex->made = arena_printf(ex->c->arena, "%s.part%c", path, 0).p;
+	if (ex->made)
+		unlink(ex->made);	/* of one that was killed */
+	fd = ex->made ? open(ex->made, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, ex->digests ? 0600 : 0640) : open(path, O_WRONLY | O_CLOEXEC);
 	ex->out = fd < 0 ? NULL : fdopen(fd, "w");
-	if (ex->out)
-		return OK;
-	return errno == EEXIST ? ctl_fail(ex->c, ERR_EXISTS, "%s is there already: --force writes over it", path) :
-	       ctl_fail(ex->c, ERR_IO, "%s cannot be written: %s", path, strerror(errno));
+	return ex->out ? OK : ctl_fail(ex->c, ERR_IO, "%s cannot be written: %s", ex->made ? ex->made : path, strerror(errno));
+}
+
+/* Half of it would be taken for the whole. */
+static enum err close_out(struct export *ex, const char *path, enum err err)
+{
+	if (fclose(ex->out) && !err)
+		err = ctl_fail(ex->c, ERR_IO, "%s could not be written: %s", path, strerror(errno));
+	if (!err && ex->made && rename(ex->made, path))
+		err = ctl_fail(ex->c, ERR_IO, "%s could not be written: %s", path, strerror(errno));
+	if (err && ex->made)
+		unlink(ex->made);
+	return err;
 }
 
 static void answer(struct export *ex, const char *path)
@@ -211,10 +231,8 @@ enum err export_run(struct ctl *c)
 	err = ex.line ? export_all(&ex, c->argc > 1 ? &domain : NULL) : ERR_NOMEM;
 	free(ex.line);
 	arena_free(&ex.arena);
-	if (to_file && fclose(ex.out) && !err)
-		err = ctl_fail(c, ERR_IO, "%s could not be written: %s", path, strerror(errno));
-	if (err && to_file)
-		unlink(path);	/* half of it would be taken for the whole */
+	if (to_file)
+		err = close_out(&ex, path, err);
 	if (!err)
 		answer(&ex, path);
 	return err;

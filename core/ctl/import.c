@@ -106,6 +106,8 @@ static enum err pass(struct import *im, bool writing)
 	enum err        err, read;
 
 	im->writing = writing;
+	if (str_starts(im->text, STR("\xff\xfe")) || str_starts(im->text, STR("\xfe\xff")))
+		return ctl_fail(im->c, ERR_STATE, "%s is in UTF-16: save it in UTF-8, or turn it with `iconv -f utf16 -t utf8`", im->file);
 	im->csv = csv_open(im->text);
 	im->bar = progress_begin(writing ? "writing" : "checking", im->text.len, !im->c->json);
 	err = end_of_batch(im);
@@ -153,8 +155,8 @@ static enum err refuse(struct import *im)
 {
 	json_close_list(&im->mistakes);
 	im->c->details = json_done(&im->mistakes);
-	return ctl_fail(im->c, ERR_STATE, "%llu mistake%s in %s%s; nothing was changed", (unsigned long long)im->wrong, plural(im->wrong), im->file,
-			im->wrong > 100 ? " (the first 100 are shown)" : "");
+	return ctl_fail(im->c, ERR_STATE, "%llu mistake%s in %s%s; %s", (unsigned long long)im->wrong, plural(im->wrong), im->file,
+			im->wrong > 100 ? " (the first 100 are shown)" : "", im->writing && im->resume ? "what stands before is written" : "nothing was changed");
 }
 
 static void answer(struct import *im, uint64_t begun_us)
@@ -168,10 +170,11 @@ static void answer(struct import *im, uint64_t begun_us)
 	json_put_int(&c->out, "without_password", (int64_t)im->without);
 	json_put_bool(&c->out, "dry_run", im->dry);
 	json_close_object(&c->out);
-	c->said = arena_printf(c->arena, "%s%llu user%s added", im->dry ? "dry run, nothing was changed: " : "", (unsigned long long)added, plural(added));
+	c->said = arena_printf(c->arena, "%s%llu user%s %sadded", im->dry ? "dry run, nothing was changed: " : "", (unsigned long long)added, plural(added),
+			       im->dry ? "would be " : "");
 	if (im->there)
 		c->said = arena_printf(c->arena, STR_FMT ", %llu %s", STR_ARG(c->said), (unsigned long long)im->there,
-				       im->resume ? "passed over, since they are there already" : "changed");
+				       im->resume ? "passed over that are there already," : "changed");
 	c->said = arena_printf(c->arena, STR_FMT " in %llu.%llu s", STR_ARG(c->said), (unsigned long long)ms / 1000, (unsigned long long)ms % 1000 / 100);
 	if (im->without && !im->update && added)
 		c->said = arena_printf(c->arena, STR_FMT "\n%llu have no password: they cannot log in until `siparioctl user passwd` gives them one",

@@ -234,11 +234,32 @@ static bool take_lists(struct import *im, const struct person *p)
 	return good;
 }
 
+/* Of the column of that cell. */
+static const char *name_at(const struct import *im, size_t cell)
+{
+	size_t i = 0;
+
+	while (import_column(i) && im->at[i] != (int)cell)
+		i++;
+	return import_column(i);
+}
+
 static bool all_text(struct import *im, const struct csv_cell *cell, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (ctl_text(im->c, "the cell", cell[i].text))
+	for (size_t i = 0; i < n; i++) {
+		struct str text = cell[i].text;
+
+		for (size_t at = 0, len; at < text.len; at += len) {
+			len = str_utf8(str_from(text, at));
+			if (len)
+				continue;
+			ctl_fail(im->c, ERR_SYNTAX, "column \"%s\": byte %zu is no UTF-8 text: save the file in UTF-8, or turn it from Latin-1 with `iconv -f latin1 -t utf8`",
+				 name_at(im, i), at + 1);
 			return bad(im, &cell[i]);
+		}
+		if (ctl_text(im->c, name_at(im, i), text))
+			return bad(im, &cell[i]);
+	}
 	return true;
 }
 

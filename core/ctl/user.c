@@ -203,12 +203,11 @@ static const struct field {
 
 static enum err take_seconds(struct ctl *c, struct str text, struct db_value *v)
 {
-	uint32_t s;
+	struct str digits = text.len && text.p[text.len - 1] == 's' ? str_to(text, text.len - 1) : text;
+	uint32_t   s;
 
-	if (text.len && text.p[text.len - 1] == 's')
-		text.len--;
-	if (!str_u32(text, &s) || s < 1 || s > 180)
-		return ctl_fail(c, ERR_SYNTAX, "ring_time: expected 1s to 180s, or nothing for the script's own");
+	if (!str_u32(digits, &s) || s < 1 || s > 180)
+		return ctl_fail(c, ERR_SYNTAX, "ring_time \"" STR_FMT "\": expected 1s to 180s, or nothing for the script's own", STR_ARG(str_to(text, 80)));
 	*v = db_int(s);
 	return OK;
 }
@@ -228,7 +227,7 @@ static enum err take_number(struct ctl *c, const struct field *f, struct str tex
 	uint32_t n;
 
 	if (!str_u32(text, &n) || n < f->least || n > f->most)
-		return ctl_fail(c, ERR_SYNTAX, "%s: expected %u to %u, or nothing for the server's own", f->name, f->least, f->most);
+		return ctl_fail(c, ERR_SYNTAX, "%s \"" STR_FMT "\": expected %u to %u, or nothing for the server's own", f->name, STR_ARG(str_to(text, 80)), f->least, f->most);
 	*v = db_int(n);
 	return OK;
 }
@@ -236,7 +235,7 @@ static enum err take_number(struct ctl *c, const struct field *f, struct str tex
 static enum err take_switch(struct ctl *c, const struct field *f, struct str text, struct db_value *v)
 {
 	*v = db_int(str_is(text, "on"));
-	return v->i || str_is(text, "off") ? OK : ctl_fail(c, ERR_SYNTAX, "%s: expected on or off", f->name);
+	return v->i || str_is(text, "off") ? OK : ctl_fail(c, ERR_SYNTAX, "%s \"" STR_FMT "\": expected on or off", f->name, STR_ARG(str_to(text, 80)));
 }
 
 static enum err take_value(struct ctl *c, const struct field *f, struct str text, struct db_value *v)
@@ -246,7 +245,7 @@ static enum err take_value(struct ctl *c, const struct field *f, struct str text
 		return ctl_text(c, f->name, text);
 	if (f->kind == K_STATUS) {
 		*v = db_text(text);
-		return str_is(text, "active") || str_is(text, "disabled") ? OK : ctl_fail(c, ERR_SYNTAX, "status: expected active or disabled");
+		return str_is(text, "active") || str_is(text, "disabled") ? OK : ctl_fail(c, ERR_SYNTAX, "status \"" STR_FMT "\": expected active or disabled", STR_ARG(str_to(text, 80)));
 	}
 	if (f->kind == K_SWITCH)
 		return take_switch(c, f, text, v);

@@ -5,7 +5,9 @@ import json
 import os
 import re
 import stat
+import subprocess
 
+import bench
 from bench import at_terminal, ctl, fresh, ha1, js, on_both, sql, stored, test
 
 FILE = '''display_name,user,password,forward_busy,aliases,groups,max_calls,do_not_disturb,preferences,permissions
@@ -39,7 +41,7 @@ def refused(e, text, *wants, option=()):
 def what_is_exported_is_imported_again(e):
     prepare(e)
     put(FILE)
-    assert "dry run, nothing was changed: 3 users added" in e.ctl("import", "users.csv", "--dry-run")
+    assert "dry run, nothing was changed: 3 users would be added" in e.ctl("import", "users.csv", "--dry-run")
     assert not e.rows("users")
     assert "3 users added" in e.ctl("import", "users.csv") and len(e.rows("users")) == 3
     assert "3 users written to all.csv" in e.ctl("export", "all.csv", "--with-digests")
@@ -56,6 +58,28 @@ def what_is_exported_is_imported_again(e):
     assert e.js("preference", "list")[1]["value"] == "a b"
     assert "ha1" not in e.ctl("export") and e.ctl("export", "-", "example.org") == e.ctl("export")
     assert "no domain" in e.ctl("export", "-", "other.example", status=1).err
+
+
+@on_both
+def an_export_that_fails_leaves_what_was_there(e):
+    prepare(e)
+    put("kept", "old.csv")
+    if e.kind == "postgresql":    # with no room for a file
+        r = subprocess.run(["bash", "-c", 'trap "" XFSZ; ulimit -f 0; exec "$0" "$@"', bench.CTL, "export", "old.csv", "--force"], env=dict(os.environ, **e.env), capture_output=True, text=True)
+        assert r.returncode == 1 and "could not be written" in r.stderr, r.stderr
+        assert open("old.csv").read() == "kept" and not os.path.exists("old.csv.part")
+    assert "--force" in e.ctl("export", "old.csv", status=1).err
+    e.ctl("export", "old.csv", "--force")
+    assert open("old.csv").read().startswith("user,") and not os.path.exists("old.csv.part")
+    e.ctl("export", "digests.csv", "--with-digests")
+    assert stat.S_IMODE(os.stat("digests.csv").st_mode) == 0o600
+    assert "No space" in e.ctl("export", "/dev/full", status=1).err
+    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)    # and it is a device still
+    assert "directory" in e.ctl("export", ".", status=1).err and "directory" in e.ctl("import", ".", status=1).err
+    os.mkfifo("pipe")
+    reader = subprocess.Popen(["cat", "pipe"], stdout=subprocess.PIPE, text=True)
+    e.ctl("export", "pipe")
+    assert reader.communicate()[0].startswith("user,") and stat.S_ISFIFO(os.stat("pipe").st_mode)
 
 
 @on_both
@@ -111,7 +135,7 @@ def each_mistake_has_its_line_and_column(e):
                "sales@example.org;x;;;\n"
                "gus@example.org;x;;alice@example.org info@example.org;\n"
                "\"hal@example.org\n",
-            ":2:1: \"alice\" is no user", ":3:20: ring_time: expected 1s to 180s", ":3:46: no group \"nobody\"", ":4:1: no domain nowhere.example", ":5:1: 2 cells, but the header line has 5",
+            ":2:1: \"alice\" is no user", ":3:20: ring_time \"400\": expected 1s to 180s", ":3:46: no group \"nobody\"", ":4:1: no domain nowhere.example", ":5:1: 2 cells, but the header line has 5",
             ":6:18: a quote within a cell", ":7:21: text behind the closing quote", ":8:1: user name", ":8:22: ring_time", ":9:35: f@example.org is on line 9 already",
             ":10:1: fred@example.org is on line 9 already", ":11:1: sales@example.org is an alias", "alice@example.org is the address of a user",
             "info@example.org is already an alias of alice@example.org", ":13:1: the quote that begins here is never closed")
@@ -158,6 +182,9 @@ def a_file_comes_in_many_shapes():
     md5, sha = ha1("dora@example.org", "x")
     ctl("import", "-", stdin=f"user,ha1_md5,ha1_sha256\ndora@example.org,{md5.upper()},{sha}\n")
     assert stored("dora@example.org") == (md5, sha)
+    for text, want in (("user\ne@example.org\n".encode("utf-16"), "is in UTF-16: save it in UTF-8"), ("user,display_name\ne@example.org,Zoë\n".encode("latin1"), "column \"display_name\": byte 3 is no UTF-8 text: save the file in UTF-8")):
+        put(text)
+        assert want in ctl("import", "users.csv", status=None).err
     for line, want in ((f"e@example.org,x,{md5}", "leave one of them empty"), ("e@example.org,,1234", "32 hexadecimal digits"), ("e@example.org," + "x" * 129 + ",", "128")):
         assert want in ctl("import", "-", stdin=f"user,password,ha1_md5\n{line}\n", status=None).err
 
@@ -170,4 +197,4 @@ def a_bar_is_for_terminals():
     shown, status = at_terminal(["import", "users.csv", "--resume"], [])
     assert os.waitstatus_to_exitcode(status) == 0, shown
     assert re.search(r"\rchecking \[#*\.*\] +\d+%  \d+ users, \d+ a second, \d+ s left", shown), shown
-    assert shown.endswith("since they are there already in " + shown.rsplit(" in ", 1)[1]) and "\r\x1b[K" in shown
+    assert shown.endswith("30000 passed over that are there already, in " + shown.rsplit(" in ", 1)[1]) and "\r\x1b[K" in shown

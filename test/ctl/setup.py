@@ -192,3 +192,25 @@ def the_script_for_zsh_is_one():
         r = subprocess.run(["zsh", "-n"], input=text, capture_output=True, text=True)
         assert r.returncode == 0, r.stderr
     assert json.loads(ctl("--json", "help", "completion"))
+
+
+@test
+def zsh_completes_what_is_typed():
+    if not shutil.which("zsh"):
+        return
+    fresh()
+    ctl("user", "add", "alice@example.org", "--generate")
+    os.mkdir("functions")
+    with open("functions/_siparioctl", "w") as f:
+        f.write(ctl("completion", "zsh"))
+    # a terminal of its own, in which TAB is pressed; what stands on the line then is what echo is given
+    driver = r"""zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "PS1=; path=(${CTL:h} \$path) fpath=($PWD/functions \$fpath); autoload -U compinit; compinit -u -d $PWD/dump; show() { print -r -- \"<\$BUFFER>\"; BUFFER=; zle accept-line }; zle -N show; bindkey '^G' show; print ready''"
+zpty -r -m shell line '*ready*'
+for typed in "$@"; do zpty -n -w shell "$typed"$'	'; zpty -r -m shell line '*<siparioctl*>*'; print -r -- "${${line##*<}%%>*}"; done
+zpty -d shell
+"""
+    r = subprocess.run(["zsh", "-f", "-c", driver, "driver", "siparioctl user show al", "siparioctl user set alice@example.org max_ca", "siparioctl imp"],
+                       env=dict(os.environ, CTL=CTL, TERM="dumb"), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    assert r.stdout.splitlines() == ["siparioctl user show alice@example.org ", "siparioctl user set alice@example.org max_calls=", "siparioctl import "], (r.stdout, r.stderr)
