@@ -18,6 +18,7 @@ enum lock_rank {
 	RANK_TM_BUCKET = 30,	/* one chain of the transaction table */
 	RANK_TRANS = 40,	/* one server transaction and its branches */
 	RANK_CALL = 43,		/* one chain of the calls under way (modules/cdr) */
+	RANK_TALLY = 44,	/* one chain of how many calls somebody has (modules/cdr) */
 	RANK_PEER = 45,		/* branches that wait for an answer over a connection to one peer */
 	RANK_CACHE = 50,	/* DNS answers, addresses to avoid */
 	RANK_CONN = 54,		/* one chain of the directory of connections */

@@ -89,12 +89,20 @@ struct str node_prefix(void);	/* of our ids */
 
 /* --- invite.c: the clerk (proxy/request.h) --- */
 extern const struct proxy_clerk cdr_clerk;
+bool invite_begins_call(struct request *r);	/* an INVITE outside of a dialog */
+/* The call that this INVITE begins is one of that key's from now on; counted once, however often it is asked for. ERR_LIMIT: there are `most`; ERR_NOMEM. It has a
+ * transaction. */
+MUST_CHECK enum err invite_count(struct request *r, uint64_t key, int64_t most);
+void invite_uncount(struct request *r, uint64_t key);
+void invite_silence(struct request *r);		/* no record of it; what is counted stays counted */
 
 /* --- dialog.c: calls under way that were answered --- */
 struct dialog_begin {
 	uint64_t number, key, caller_tag, callee_tag;	/* cdr_key() of the texts */
 	int64_t  answer_ms;		/* since 1970 */
 	uint32_t session_s;		/* RFC 4028, 0: none */
+	struct seat **seats;		/* taken over where it is added; NULL: none */
+	bool     silent;		/* there is no record that would want an end */
 };
 MUST_CHECK enum err dialog_boot(void);
 /* ERR_LIMIT, ERR_NOMEM: nobody will know of its end. ERR_EXISTS: it is there. `arm` false: before the fork. */
@@ -103,6 +111,20 @@ void dialog_drop(uint64_t key, uint64_t number);	/* loading */
 /* The witness of a request within a dialog that we follow; NULL: it is none, or of no interest. */
 struct tm_witness *dialog_begun(struct request *r);
 void dialog_arm_all(void);	/* of those that were loaded */
+
+/* --- seats.c: how many calls somebody takes part in --- */
+struct seat;	/* one call of somebody's; in a list of who holds it, guarded by the holder's lock, of a rank below RANK_TALLY. In a critical section */
+MUST_CHECK enum err seats_boot(void);
+/* OK also when the list has a seat of that key already. ERR_LIMIT: there are `most` in all lists; ERR_NOMEM. */
+MUST_CHECK enum err seat_take(struct seat **list, uint64_t key, int64_t most);
+void seat_leave(struct seat **list, uint64_t key);
+void seats_leave(struct seat **list);		/* all of the list */
+int64_t seats_taken(uint64_t key);
+
+/* --- count.c: functions of the script --- */
+enum verdict fn_count_call(struct call *c);
+enum verdict fn_uncount_call(struct call *c);
+enum verdict fn_calls_of(struct call *c);
 
 /* --- desk.c: the queue, and the writer's part --- */
 shm_owner cdr_owner(void);

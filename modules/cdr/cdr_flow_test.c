@@ -96,7 +96,7 @@ static void down(void)
 
 	pass(400 * 1000);	/* transactions end, and with them what watched them */
 	writer_turns(8);
-	CHECK_INT(bytes_of("cdr"), 2 + (uint64_t)counter_read(&cdr_open));	/* the desk and the table */
+	CHECK_INT(bytes_of("cdr"), 3 + (uint64_t)counter_read(&cdr_open));	/* the desk, the table of calls and that of seats: none of those is taken */
 	writer_end();
 	world_end();
 	db_close(f.d);
@@ -588,5 +588,179 @@ TEST(without_memory_calls_go_on_and_the_loss_is_counted)
 	CHECK(any_sent_has("SIP/2.0 200"));
 	CHECK_INT(counter_read(&cdr_lost), n + 1);
 	CHECK(row_is(SHORT, ""));
+	down();
+}
+
+/* --- whose calls --- */
+
+enum { ALICE = 77, BOB = 78 };
+
+static void counted(struct request *r, int64_t most)
+{
+	if (request_stateful(r)) {
+		request_done(r);
+		return;
+	}
+	if (!invite_count(r, ALICE, most) && !invite_count(r, ALICE, most))
+		script_relay_recorded(r);
+	else
+		script_refuse(r);
+}
+
+static void script_count(struct request *r)
+{
+	counted(r, 1);
+}
+
+static void script_count_off(struct request *r)
+{
+	invite_silence(r);
+	counted(r, 1);
+}
+
+/* Comes back here (RFC 5393): the first time that it came has the record. */
+static void script_spiral(struct request *r)
+{
+	r->spiral = true;
+	counted(r, 1);
+}
+
+static void script_off_counted(struct request *r)
+{
+	CHECK(!request_stateful(r) && !invite_count(r, ALICE, 1));
+	invite_silence(r);
+	script_relay_recorded(r);
+}
+
+TEST(a_counted_call_is_one_until_its_bye)
+{
+	size_t at;
+
+	up();
+	w.script = script_count;
+	receive(INVITE("sip:b@127.0.0.9:5090"));
+	CHECK_INT(seats_taken(ALICE), 1);
+	receive(INVITE("sip:b@127.0.0.9:5090"));	/* again: a retransmission */
+	CHECK_INT(seats_taken(ALICE), 1);
+	at = 0;
+	answer(at, 200, "bb");
+	pass(100 * 1000);	/* the transaction has ended */
+	CHECK_INT(seats_taken(ALICE), 1);
+	hang_up(at, true, 407);
+	CHECK_INT(seats_taken(ALICE), 1);
+	within(at, "BYE", "1", "bb", "bye2", 3);
+	answer(w.sent - 1, 481, NULL);
+	CHECK_INT(seats_taken(ALICE), 0);
+	down();
+}
+
+TEST(a_call_that_does_not_come_about_leaves_its_seat_at_once)
+{
+	static const uint16_t finals[] = { 401, 407, 486, 503, 603 };
+
+	for (size_t i = 0; i < COUNT_OF(finals); i++) {
+		up();
+		w.script = script_count;
+		receive(INVITE("sip:b@127.0.0.9:5090"));
+		CHECK_INT(seats_taken(ALICE), 1);
+		answer(0, finals[i], "bb");
+		CHECK_INT(seats_taken(ALICE), 0);
+		down();
+	}
+}
+
+TEST(given_up_or_never_answered_leaves_its_seat)
+{
+	up();
+	w.script = script_count;
+	receive(INVITE("sip:b@127.0.0.9:5090"));
+	answer(0, 180, "bb");
+	receive(REQUEST("CANCEL", "sip:b@127.0.0.9:5090", "<sip:b@example.org>", ""));
+	answer(0, 487, "bb");
+	CHECK_INT(seats_taken(ALICE), 0);
+	down();
+	up();
+	w.script = script_count;
+	receive(INVITE("sip:b@127.0.0.9:5090"));
+	pass(40 * 1000);
+	CHECK_INT(seats_taken(ALICE), 0);
+	down();
+}
+
+TEST(a_seat_goes_with_the_longest_time_that_a_call_may_last)
+{
+	up();
+	w.script = script_count;
+	(void)talk();
+	pass(3600 * 1000 - 20);
+	CHECK_INT(seats_taken(ALICE), 1);
+	pass(100);
+	CHECK_INT(seats_taken(ALICE), 0);
+	down();
+}
+
+TEST(who_has_as_many_gets_no_more_and_a_refusal_takes_nothing)
+{
+	struct seat *others = NULL;
+
+	up();
+	CHECK_INT(seat_take(&others, ALICE, 1), OK);
+	w.script = script_count;
+	receive(INVITE("sip:b@127.0.0.9:5090"));
+	CHECK(any_sent_has("SIP/2.0 403"));
+	CHECK_INT(seats_taken(ALICE), 1);
+	seats_leave(&others);
+	CHECK_INT(seats_taken(ALICE), 0);
+	down();
+}
+
+TEST(a_call_without_a_record_is_counted_all_the_same)
+{
+	void (*const scripts[])(struct request *) = { script_count_off, script_off_counted, script_spiral };
+	size_t at;
+
+	for (size_t i = 0; i < COUNT_OF(scripts); i++) {
+		up();
+		w.script = scripts[i];
+		at = talk();
+		CHECK_INT(counter_read(&cdr_open), 0);
+		CHECK_INT(seats_taken(ALICE), 1);
+		hang_up(at, false, 200);
+		CHECK_INT(seats_taken(ALICE), 0);
+		CHECK(row_is(SHORT, ""));
+		down();
+	}
+}
+
+/* Without record_route() nobody here learns of the end: better too few than one that stays. */
+TEST(an_end_that_nobody_will_know_of_holds_no_seat)
+{
+	up();
+	cdr_cfg.max_calls = 0;
+	w.script = script_count;
+	(void)talk();
+	CHECK_INT(seats_taken(ALICE), 0);
+	down();
+}
+
+TEST(seats_are_counted_by_key_and_once_a_call)
+{
+	struct seat *call[3] = { NULL };
+
+	up();
+	CHECK_INT(seat_take(&call[0], ALICE, 0), ERR_LIMIT);
+	CHECK_INT(seat_take(&call[0], ALICE, 2), OK);
+	CHECK_INT(seat_take(&call[0], ALICE, 1), OK);	/* has it */
+	CHECK_INT(seat_take(&call[0], BOB, 1), OK);
+	CHECK_INT(seat_take(&call[1], ALICE, 2), OK);
+	CHECK_INT(seat_take(&call[2], ALICE, 2), ERR_LIMIT);
+	CHECK_INT(seat_take(&call[2], BOB, 1), ERR_LIMIT);
+	seat_leave(&call[0], ALICE);
+	seat_leave(&call[0], ALICE);
+	CHECK_INT(seats_taken(ALICE), 1);
+	CHECK_INT(seat_take(&call[2], ALICE, 2), OK);
+	for (size_t i = 0; i < COUNT_OF(call); i++)
+		seats_leave(&call[i]);
+	CHECK(!seats_taken(ALICE) && !seats_taken(BOB));
 	down();
 }

@@ -11,6 +11,8 @@ struct dialog {
 	struct timer timer;	/* armed as long as it is linked, but for those that were loaded and not armed yet */
 	uint64_t     key, number, caller_tag, callee_tag;
 	int64_t      answer_ms;
+	struct seat *seats;
+	bool         silent;	/* another dialog of the same tags, or nobody, has the record */
 	bool         timed;	/* armed, or the handler is on its way: that one frees what is over */
 	bool         over;
 };
@@ -57,7 +59,9 @@ static void remove_locked(struct dialog *d)
 {
 	d->over = true;
 	list_remove(&d->link);
-	counter_add(&cdr_open, -1);
+	seats_leave(&d->seats);
+	if (!d->silent)
+		counter_add(&cdr_open, -1);
 	if (d->timed && !timer_disarm(&d->timer))
 		return;
 	shm_free(d);
@@ -72,7 +76,8 @@ static void end_locked(struct dialog *d, enum cdr_event ev, int64_t at_ms)
 
 	if (!(step.todo & CDR_FINISH))
 		return;
-	desk_end(&e);
+	if (!d->silent)
+		desk_end(&e);
 	remove_locked(d);
 }
 
@@ -88,7 +93,8 @@ static void fire(struct timer *timer)
 	if (d->over) {
 		shm_free(d);
 	} else {
-		counter_inc(&cdr_expired);
+		if (!d->silent)
+			counter_inc(&cdr_expired);
 		end_locked(d, CDR_LIMIT, now_ms());
 	}
 	unlock(l);
@@ -104,6 +110,15 @@ static uint64_t limit_ms(uint32_t session_s)
 	return session_s && session < most ? session : most;
 }
 
+/* Without a session timer. */
+static uint64_t left_ms(const struct dialog *d)
+{
+	int64_t  age = now_ms() - d->answer_ms;
+	uint64_t most = limit_ms(0);
+
+	return age < 0 ? most : (uint64_t)age < most ? most - (uint64_t)age : 0;
+}
+
 static void arm_locked(struct dialog *d, uint64_t in_ms)
 {
 	if (d->timed && !timer_disarm(&d->timer))
@@ -117,11 +132,8 @@ void dialog_arm_all(void)
 	for (size_t i = 0; i < BUCKETS; i++) {
 		lock(lock_of(i));
 		LIST_EACH(struct dialog, d, &dialogs.t->bucket[i], link) {
-			int64_t age = now_ms() - d->answer_ms;
-			uint64_t most = limit_ms(0);
-
 			if (!d->timed)
-				arm_locked(d, age < 0 ? most : (uint64_t)age < most ? most - (uint64_t)age : 0);
+				arm_locked(d, left_ms(d));
 		}
 		unlock(lock_of(i));
 	}
@@ -146,10 +158,15 @@ static enum err add_locked(const struct dialog_begin *b, bool arm)
 	d = shm_alloc(cdr_owner(), sizeof(*d));
 	if (!d)
 		return ERR_NOMEM;
-	*d = (struct dialog){ .key = b->key, .number = b->number, .caller_tag = b->caller_tag, .callee_tag = b->callee_tag, .answer_ms = b->answer_ms };
+	*d = (struct dialog){ .key = b->key, .number = b->number, .caller_tag = b->caller_tag, .callee_tag = b->callee_tag, .answer_ms = b->answer_ms, .silent = b->silent };
+	if (b->seats) {
+		d->seats = *b->seats;
+		*b->seats = NULL;
+	}
 	timer_init(&d->timer, fire);
 	list_append(bucket_of(b->key), &d->link);
-	counter_inc(&cdr_open);
+	if (!d->silent)
+		counter_inc(&cdr_open);
 	if (arm)
 		arm_locked(d, limit_ms(b->session_s));
 	return OK;
@@ -160,7 +177,7 @@ enum err dialog_add(const struct dialog_begin *b, bool arm)
 	struct lock *l = lock_of(b->key);
 	enum err     err;
 
-	if (counter_read(&cdr_open) >= cdr_cfg.max_calls)
+	if (!b->silent && counter_read(&cdr_open) >= cdr_cfg.max_calls)
 		return ERR_NOMEM;
 	lock(l);
 	err = add_locked(b, arm);
@@ -185,22 +202,27 @@ void dialog_drop(uint64_t key, uint64_t number)
 /* The witness of a BYE, or of what may refresh the session (re-INVITE, UPDATE). */
 struct within {
 	struct tm_witness w;
-	uint64_t          key, number;
+	uint64_t          key, caller_tag, callee_tag;
 	int64_t           at_ms;	/* when it came */
 	bool              bye, by_caller;
 };
 
+/* Where the call came by here more than once, each time has its own. */
+static bool is_of(const struct dialog *d, const struct within *n)
+{
+	return d->key == n->key && d->caller_tag == n->caller_tag && d->callee_tag == n->callee_tag;
+}
+
 static void bye_answered(const struct within *n, uint16_t status)
 {
-	struct lock   *l = lock_of(n->key);
-	struct dialog *d;
+	struct lock *l = lock_of(n->key);
 
 	if (!cdr_bye_counts(status))
 		return;
 	lock(l);
-	d = find_locked(n->key, n->number);
-	if (d)
-		end_locked(d, n->by_caller ? CDR_BYE_CALLER : CDR_BYE_CALLEE, n->at_ms);
+	LIST_EACH_SAFE(struct dialog, d, bucket_of(n->key), link)
+		if (is_of(d, n))
+			end_locked(d, n->by_caller ? CDR_BYE_CALLER : CDR_BYE_CALLEE, n->at_ms);
 	unlock(l);
 }
 
@@ -210,19 +232,12 @@ static void refreshed(const struct within *n, const struct msg *answer)
 	struct lock   *l = lock_of(n->key);
 	struct str     body;
 	uint32_t       s = 0;
-	struct dialog *d;
 	bool           timer = !msg_hdr(answer, STR("Session-Expires"), &body) && str_take_u32(&body, &s) && s;
 
 	lock(l);
-	d = find_locked(n->key, n->number);
-	if (d && timer)
-		arm_locked(d, limit_ms(s));
-	else if (d) {
-		int64_t  age = now_ms() - d->answer_ms;
-		uint64_t most = limit_ms(0);
-
-		arm_locked(d, age < 0 ? most : (uint64_t)age < most ? most - (uint64_t)age : 0);
-	}
+	LIST_EACH(struct dialog, d, bucket_of(n->key), link)
+		if (is_of(d, n))
+			arm_locked(d, timer ? limit_ms(s) : left_ms(d));
 	unlock(l);
 }
 
@@ -271,7 +286,8 @@ static bool find_party(uint64_t key, uint64_t from, uint64_t to, struct within *
 
 		if (d->key != key || (!caller && (d->caller_tag != to || d->callee_tag != from)))
 			continue;
-		out->number = d->number;
+		out->caller_tag = d->caller_tag;
+		out->callee_tag = d->callee_tag;
 		out->by_caller = caller;
 		found = true;
 		break;

@@ -16,8 +16,10 @@ struct invite {
 	uint64_t    number;
 	int64_t     start_ms;
 	struct leg *legs;
+	struct seat *seats;		/* whose calls it is one of */
 	struct str  call_id, from_tag, caller, callee, source;
 	uint8_t     state;		/* enum cdr_state */
+	bool        silent;		/* there is no record; only whose calls it is one of is kept */
 	bool        recorded;		/* our Record-Route is in it: the BYE will come this way */
 	char        tail[];
 };
@@ -63,10 +65,15 @@ static struct str source_of(const struct flow *from, char room[SOURCE_ROOM])
 	return buf_str(&b);
 }
 
+bool invite_begins_call(struct request *r)
+{
+	return r->msg.method == M_INVITE && !msg_to_tag(&r->msg).len;
+}
+
 /* A new INVITE, and the first time that it comes by here: where it comes back (RFC 5393: a spiral) it is still the same call. */
 static bool is_new_call(struct request *r)
 {
-	return r->msg.method == M_INVITE && !msg_to_tag(&r->msg).len && !r->spiral && !r->unrecorded;
+	return invite_begins_call(r) && !r->spiral && !r->unrecorded;
 }
 
 /* Texts are slices of the request and of the two rooms. */
@@ -86,7 +93,7 @@ static struct cdr_record record_of(struct request *r, char caller[URI_ROOM], cha
 static void leg_add(struct tm_witness *w, unsigned branch, struct str uri)
 {
 	struct str  text = str_to(uri, MOST_LEG);
-	struct leg *leg = shm_alloc(cdr_owner(), sizeof(*leg) + text.len), **at = &of(w)->legs;
+	struct leg *leg = of(w)->silent ? NULL : shm_alloc(cdr_owner(), sizeof(*leg) + text.len), **at = &of(w)->legs;
 
 	if (!leg)
 		return;		/* the record says less then */
@@ -176,11 +183,11 @@ static uint32_t session_s(const struct msg *answer)
 }
 
 /* The dialog of a 2xx: without our Record-Route, or room for it, nobody here will know how the call ends. */
-static bool follow(const struct invite *v, const struct cdr_record *r, const struct msg *answer)
+static bool follow(struct invite *v, const struct cdr_record *r, const struct msg *answer)
 {
 	return v->recorded && !dialog_add(&(struct dialog_begin){
 		.number = r->number, .key = r->key, .caller_tag = cdr_key(r->from_tag), .callee_tag = cdr_key(r->to_tag), .answer_ms = r->answer_ms,
-		.session_s = session_s(answer),
+		.session_s = session_s(answer), .seats = &v->seats, .silent = v->silent,
 	}, true);
 }
 
@@ -204,12 +211,14 @@ static void talking(struct invite *v, struct cdr_record *r, struct msg *answer, 
 	r->answer_ms = clock_turn_us() / 1000;
 	if (r->answer_ms < r->start_ms)
 		r->answer_ms = r->start_ms;
-	counter_inc(&cdr_answered);
-	if (!follow(v, r, answer)) {
+	if (!follow(v, r, answer) && !v->silent) {
 		counter_inc(&cdr_unfollowed);
 		r->ended_by = CDR_SERVER;	/* and no time of an end: it is not known */
 	}
-	desk_record(r);
+	if (!v->silent) {
+		counter_inc(&cdr_answered);
+		desk_record(r);
+	}
 	arena_free(&a);
 }
 
@@ -222,9 +231,8 @@ static void refused(struct cdr_record *r)
 	desk_record(r);
 }
 
-static void was_answered(struct tm_witness *w, uint16_t status, struct msg *answer, struct str text)
+static void write_down(struct invite *v, uint16_t status, struct msg *answer, struct str text)
 {
-	struct invite    *v = of(w);
 	struct cdr_step   step = cdr_step((enum cdr_state)v->state, event_of(v, status));
 	char              room[ROUTE_ROOM];
 	struct cdr_record r = {
@@ -234,7 +242,7 @@ static void was_answered(struct tm_witness *w, uint16_t status, struct msg *answ
 	};
 
 	v->state = step.next;
-	if (!(step.todo & CDR_WRITE) || (!v->legs && status >= 300 && !cdr_cfg.refused))
+	if (!(step.todo & CDR_WRITE) || (status >= 300 && (v->silent || (!v->legs && !cdr_cfg.refused))) || (v->silent && !v->seats))
 		return;
 	r.route = route_of(v, room);
 	if (step.todo & CDR_FOLLOW)
@@ -243,10 +251,21 @@ static void was_answered(struct tm_witness *w, uint16_t status, struct msg *answ
 		refused(&r);
 }
 
+/* Whose call it was has room for another one at once; while it is talked, the dialog has the seats. */
+static void was_answered(struct tm_witness *w, uint16_t status, struct msg *answer, struct str text)
+{
+	struct invite *v = of(w);
+
+	write_down(v, status, answer, text);
+	if (v->state >= CDR_TALKING)
+		seats_leave(&v->seats);
+}
+
 static void gone(struct tm_witness *w)
 {
 	struct leg *next;
 
+	seats_leave(&of(w)->seats);
 	for (struct leg *leg = of(w)->legs; leg; leg = next) {
 		next = leg->next;
 		shm_free(leg);
@@ -268,17 +287,18 @@ static struct str put(char **at, struct str s)
 	return copy;
 }
 
-static struct tm_witness *invite_new(const struct cdr_record *r)
+static struct tm_witness *invite_new(const struct cdr_record *r, bool silent)
 {
 	size_t         texts = r->call_id.len + r->from_tag.len + r->caller.len + r->callee.len + r->source.len;
 	struct invite *v = shm_alloc(cdr_owner(), sizeof(*v) + texts);
 	char          *at;
 
 	if (!v) {
-		counter_inc(&cdr_lost);
+		if (!silent)
+			counter_inc(&cdr_lost);
 		return NULL;
 	}
-	*v = (struct invite){ .w.tell = &testimony, .number = r->number, .start_ms = r->start_ms, .state = CDR_RINGING };
+	*v = (struct invite){ .w.tell = &testimony, .number = r->number, .start_ms = r->start_ms, .state = CDR_RINGING, .silent = silent };
 	at = v->tail;
 	v->call_id = put(&at, r->call_id);
 	v->from_tag = put(&at, r->from_tag);
@@ -298,7 +318,7 @@ static struct tm_witness *begun(struct request *r)
 	if (!is_new_call(r))
 		return NULL;
 	record = record_of(r, caller, callee, source);
-	return invite_new(&record);
+	return invite_new(&record, false);
 }
 
 static void note_route(struct tm_witness *w, void *unused)
@@ -311,6 +331,76 @@ static void relayed(struct request *r)
 {
 	if (r->record_route && r->msg.method == M_INVITE && !r->in_dialog && !msg_to_tag(&r->msg).len)
 		(void)tm_ask_witness(r->t, note_route, NULL);
+}
+
+/* --- whose calls it is one of --- */
+
+struct wish {
+	uint64_t key;
+	int64_t  most;
+	enum err err;
+};
+
+/* A call that is over, or was answered, while the script went on is none any more. */
+static void take_seat(struct tm_witness *w, void *arg)
+{
+	struct wish *wish = arg;
+
+	wish->err = of(w)->state >= CDR_TALKING ? OK : seat_take(&of(w)->seats, wish->key, wish->most);
+}
+
+static void leave_seat(struct tm_witness *w, void *arg)
+{
+	seat_leave(&of(w)->seats, ((struct wish *)arg)->key);
+}
+
+static void silence(struct tm_witness *w, void *unused)
+{
+	(void)unused;
+	of(w)->silent = true;
+}
+
+/* A call without a record (cdr_off(), or one that has come back here: RFC 5393) has nobody who watches it yet. */
+static enum err watch_silently(struct request *r)
+{
+	char               caller[URI_ROOM], callee[URI_ROOM], source[SOURCE_ROOM];
+	struct cdr_record  record = record_of(r, caller, callee, source);
+	struct tm_witness *w;
+
+	critical_enter();
+	w = invite_new(&record, true);
+	if (w) {
+		of(w)->recorded = r->record_route;
+		tm_set_witness(r->t, w);
+	}
+	critical_leave();
+	return w ? OK : ERR_NOMEM;
+}
+
+enum err invite_count(struct request *r, uint64_t key, int64_t most)
+{
+	struct wish wish = { .key = key, .most = most };
+
+	if (!tm_ask_witness(r->t, take_seat, &wish)) {
+		if (watch_silently(r))
+			return ERR_NOMEM;
+		(void)tm_ask_witness(r->t, take_seat, &wish);
+	}
+	return wish.err;
+}
+
+void invite_uncount(struct request *r, uint64_t key)
+{
+	struct wish wish = { .key = key };
+
+	(void)tm_ask_witness(r->t, leave_seat, &wish);
+}
+
+void invite_silence(struct request *r)
+{
+	r->unrecorded = true;
+	if (r->t && invite_begins_call(r))
+		(void)tm_ask_witness(r->t, silence, NULL);
 }
 
 static void answered_without_state(struct request *r, uint16_t status, struct str reason)

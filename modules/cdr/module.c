@@ -18,13 +18,27 @@ static const struct mod_param params[] = {
 /* The script wants no record of this call. */
 static enum verdict fn_cdr_off(struct call *c)
 {
-	c->req->unrecorded = true;
-	if (c->req->t)
-		tm_set_witness(c->req->t, NULL);
+	invite_silence(c->req);
 	return V_OK;
 }
 
+static const struct mod_arg count_args[] = {
+	{ "user", T_ANY, false, NULL, 0, 0 },
+	{ "most", T_INT, false, NULL, 0, 1000000 },
+	{ 0 }
+};
+static const struct mod_arg user_args[] = {
+	{ "user", T_ANY, false, NULL, 0, 0 },
+	{ 0 }
+};
+
 static const struct mod_func funcs[] = {
+	{ "count_call", fn_count_call, count_args, T_BOOL, false, NULL, IN_REQUEST, F_MAY_END,
+	  "this call is one of that user's, or of any name, from now until it ends; false, and it is not counted: there are `most` already. A call counts once for each "
+	  "name; its end is known with record_route(). True for what begins no call" },
+	{ "uncount_call", fn_uncount_call, user_args, T_NULL, false, NULL, IN_REQUEST, 0,
+	  "it is none of theirs any more: it goes elsewhere before it is answered" },
+	{ "calls_of", fn_calls_of, user_args, T_INT, false, NULL, IN_ANY, 0, "how many calls that were counted for that user are under way; to refuse one, ask count_call()" },
 	{ "cdr_off", fn_cdr_off, NULL, T_NULL, false, NULL, IN_REQUEST, 0, "no record of this call; before it is answered" },
 	{ 0 }
 };
@@ -58,7 +72,7 @@ static enum err configure(char *why)
 
 static enum err start(char *why)
 {
-	if (desk_boot() || dialog_boot()) {
+	if (desk_boot() || seats_boot() || dialog_boot()) {
 		snprintf(why, 256, "no room for the calls under way; raise memory_limit");
 		return ERR_NOMEM;
 	}

@@ -9,7 +9,7 @@ import time
 
 import postgres
 import sip
-from sipario import Server, new_database, role
+from sipario import DOMAIN, Server, new_database, password, role
 from suite import test
 
 SCRIPT = """
@@ -178,3 +178,86 @@ def _(b):
     text = s.text()
     assert "/dev/null/x" in text and "change spool" in text, text
     s.proc = None
+
+
+def call(alice, bob):
+    """A call that is answered; the caller's dialog."""
+    rq = alice.invite(bob.uri_of)
+    invite = bob.wait(lambda m: m.method == "INVITE")
+    bob.answer(invite, 200)
+    d = alice.caller_dialog(rq, alice.finish(rq))
+    d.ack()
+    bob.wait("ACK")
+    return d
+
+
+def hang_up(d, alice, bob):
+    bye = d.start("BYE")
+    bob.answer(bob.wait("BYE"), 200)
+    alice.wait(bye.mine)
+
+
+def busy(alice, to):
+    rq = alice.invite(to)
+    m = alice.finish(rq)
+    return m.status == 486 and m.reason == "Too many calls"
+
+
+def limited(b, most):
+    """Alice, who may have so many calls at a time, and bob."""
+    s = Server(b)
+    s.ctl("user", "set", f"alice@{DOMAIN}", f"max_calls={most}")
+    alice, bob = (b.keep(sip.Phone(s.address, u, DOMAIN, password=password(u))) for u in ("alice", "bob"))
+    bob.registered()
+    bob.uri_of = f"sip:bob@{DOMAIN}"
+    return s, alice, bob
+
+
+@test("max_calls: the third of two calls is refused, whatever workers die and however often the script is read anew; a BYE makes room")
+def _(b):
+    s, alice, bob = limited(b, 2)
+    one, two = call(alice, bob), call(alice, bob)
+    assert busy(alice, bob.uri_of)
+    for pid in child(s, "worker"):
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: pid not in child(s, "worker") and len(child(s, "worker")) == 2, 15, "it does not come back")
+    s.ctl("reload")
+    assert busy(alice, bob.uri_of)
+    hang_up(one, alice, bob)
+    three = call(alice, bob)
+    assert busy(alice, bob.uri_of)
+    for d in (two, three):
+        hang_up(d, alice, bob)
+    hang_up(call(alice, bob), alice, bob)
+    s.expect_complaint = "building it anew" in s.text()
+
+
+@test("max_calls: of many INVITEs at once exactly as many ring as are allowed")
+def _(b):
+    s, alice, bob = limited(b, 3)
+    phones = [alice] + [b.keep(sip.Phone(s.address, "alice", DOMAIN, password=password("alice"))) for _ in range(9)]
+    rqs = [None] * len(phones)
+
+    def invite(i):
+        rqs[i] = phones[i].invite(bob.uri_of)
+    for _ in range(3):
+        threads = [threading.Thread(target=invite, args=(i,)) for i in range(len(phones))]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        ringing = [bob.wait("INVITE") for _ in range(3)]
+        bob.nothing("INVITE", 0.3)
+        for m in ringing:
+            bob.answer(m, 480)
+        codes = sorted(p.finish(rq).status for p, rq in zip(phones, rqs))
+        assert codes == [480] * 3 + [486] * 7, codes
+
+
+@test("a disabled user neither registers nor calls")
+def _(b):
+    s, alice, bob = limited(b, 2)
+    s.ctl("user", "set", f"alice@{DOMAIN}", "status=disabled")
+    assert alice.do("REGISTER", f"sip:{DOMAIN}").status in (401, 403)      # with the right password
+    assert alice.finish(alice.invite(bob.uri_of)).status in (403, 407)
+    bob.nothing("INVITE", 0.3)
