@@ -541,8 +541,8 @@ TEST(lost_connections_are_lost_by_name)
 	many_over(77);
 	module.connection_lost(77);
 	CHECK_INT(counter_read(&location_bindings), 8);
-	many_over(79);
 	location_cfg.lost = LOST_FORGET_ALL;
+	many_over(79);
 	module.connection_lost(79);
 	CHECK_INT(counter_read(&location_bindings), 2);
 	turns();

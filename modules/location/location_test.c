@@ -347,6 +347,35 @@ TEST(a_binding_comes_back_as_it_went)
 	}
 }
 
+/* An edge proxy keeps one connection for all its users: each tie to it would be looked through at each REGISTER. */
+TEST(only_bindings_that_go_with_their_connection_are_tied_to_it)
+{
+	static const struct { const char *contact, *path; bool tied; } rows[] = {
+		{ "sip:alice@10.0.0.1", "<sip:edge;lr>", false }, { "sip:alice@192.0.2.1:5080", "", false }, { "sip:alice@10.0.0.1", "", true },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct binding_change ch = { .expires = 60, .b = { .contact = str_of(rows[i].contact), .path = str_of(rows[i].path), .call_id = STR("c"), .cseq = 1 } };
+		struct location_save  s = { .aor = AOR, .call_id = STR("c"), .cseq = 1, .n = 1, .change = &ch, .max_contacts = 1 };
+		uint64_t              empty;
+		bool                  done;
+
+		setup();
+		empty = bytes_used();
+		ch.b.expires_unix = now.unix_s + 60;
+		ch.b.received = (struct flow){ .via = net_fake_listener(TP_TCP, "127.0.0.1", 5060), .conn = 77, .owner = 2 };
+		CHECK_INT(addr_parse(STR("192.0.2.1"), 4321, &ch.b.received.peer), OK);
+		CHECK_INT(location_save_bindings(&s, &done, NULL, NULL), OK);
+		ch.expires = 0;
+		s.cseq++;
+		CHECK_INT(location_save_bindings(&s, &done, NULL, NULL), OK);
+		CHECK_ROW((bytes_used() > empty) == rows[i].tied, rows[i].contact);
+		lost_connection(77);
+		CHECK_INT(bytes_used(), empty);
+		teardown();
+	}
+}
+
 TEST(a_phone_costs_less_than_300_bytes)
 {
 	uint64_t before;

@@ -281,12 +281,16 @@ static void raise_locked(const struct draft *d, const struct aor *a)
 			bind_event(&location_added, aor_key(a), f);
 }
 
-static uint64_t conn_of(const struct bind *b)
+/* Only what goes with its connection: an edge proxy has one for all its users, whose ties each of them would look through. */
+static void tie(const struct bind *b, uint32_t hash)
 {
 	struct binding v;
 
+	if (!b->has_conn)
+		return;
 	bind_view(b, &v);
-	return v.received.conn;
+	if (lost_goes(&v, &v.received.peer))
+		lost_note(v.received.conn, hash);
 }
 
 static void apply_locked(struct draft *d, struct aor *a)
@@ -298,8 +302,7 @@ static void apply_locked(struct draft *d, struct aor *a)
 
 		d->fresh = b->next;
 		aor_link_locked(a, b);
-		if (b->has_conn)
-			lost_note(conn_of(b), d->hash);
+		tie(b, d->hash);
 	}
 	a->pass = table_pass();
 	aor_settle_locked(a);
