@@ -18,6 +18,7 @@ struct parser {
 	unsigned        depth, links;
 	bool            panic;		/* an error was reported: quiet until a place to go on is found */
 	bool            unclosed;	/* a missing } was reported: leave all blocks */
+	bool            if_body;	/* the next block is that of an `if` */
 	struct span     suspect;	/* the first { whose } stands further left than its line: the likely place of a missing } */
 	struct route_call *calls;	/* of the route being read */
 	uint32_t        aside;		/* IN_SPAWN, IN_PARALLEL: within such a block */

@@ -109,7 +109,9 @@ static struct stmt *parse_if(struct parser *p)
 
 	parser_advance(p);
 	s->value = parse_condition(p);
+	p->if_body = parser_at(p, TK_LBRACE);
 	s->body = parse_body(p);
+	p->if_body = false;
 	if (!p->panic && parser_at_word(p, "else")) {
 		parser_advance(p);
 		s->other = parse_stmt(p);
@@ -313,9 +315,9 @@ static void report_unclosed(struct parser *p, struct span open)
 	p->unclosed = true;
 }
 
-static void parse_stmts(struct parser *p, struct stmt **link)
+static void parse_stmts(struct parser *p, struct stmt **link, bool of_if)
 {
-	while (!parser_at(p, TK_RBRACE) && !parser_at(p, TK_END) && !p->unclosed && !at_declaration(p)) {
+	while (!parser_at(p, TK_RBRACE) && !parser_at(p, TK_END) && !p->unclosed && !at_declaration(p) && !(of_if && parser_at_word(p, "else"))) {
 		struct stmt *s;
 
 		p->links = 0;
@@ -334,12 +336,18 @@ static void parse_stmts(struct parser *p, struct stmt **link)
 struct stmt *parse_block(struct parser *p)
 {
 	struct stmt *s = stmt_new(p, ST_BLOCK, p->tok.span);
+	bool         of_if = p->if_body;
 
+	p->if_body = false;
 	parser_advance(p);
-	parse_stmts(p, &s->body);
+	parse_stmts(p, &s->body, of_if);
 	s->end = p->tok.span;
 	if (p->unclosed)
 		return s;
+	if (of_if && parser_at_word(p, "else")) {	/* what follows is read as if the brace were there */
+		diag_help(&p->prog->diags, diag_add(&p->prog->diags, D_UNCLOSED, s->span, "this `{` is never closed"), "write `} else`");
+		return s;
+	}
 	if (!parser_at(p, TK_RBRACE)) {
 		report_unclosed(p, s->span);
 		return s;
