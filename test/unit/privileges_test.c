@@ -14,7 +14,7 @@ TEST(home_is_that_of_the_user)
 {
 	const struct passwd *pw = getpwnam("nobody");
 	char                 home[256], why[256] = "";
-	int                  status;
+	int                  status = -1;
 	pid_t                pid;
 
 	if (getuid() || !pw)
