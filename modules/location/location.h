@@ -106,6 +106,8 @@ void row_write(struct str aor, const struct binding *b, struct buf *peer, struct
 /* --- store.c: the letters to the writer --- */
 void store_boot(void);
 MUST_CHECK struct db_write *store_put(struct str aor, const struct binding *b);
+/* Of a letter that puts, before it is sent: other servers that share the store are told of it. They need not be of a refresh. */
+void store_tell(struct db_write *w);
 MUST_CHECK struct db_write *store_remove(struct str aor, struct str contact);
 MUST_CHECK struct db_write *store_remove_all(struct str aor);
 /* What has the same instance and reg-id as `b`, but for the row of that contact. */

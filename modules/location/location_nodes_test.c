@@ -124,7 +124,7 @@ TEST(what_another_server_registers_changes_and_takes_away_is_known_at_once)
 	until_known(ALICE, "sip:a@h1");
 	insert(ALICE, "sip:a@h2", 900);
 	until_known(ALICE, "sip:a@h2 sip:a@h1");
-	sql("UPDATE bindings SET q = 500 WHERE contact = 'sip:a@h2'");
+	sql("UPDATE bindings SET aor = aor, q = 500 WHERE contact = 'sip:a@h2'");
 	until_known(ALICE, "sip:a@h1 sip:a@h2");
 	sql("UPDATE bindings SET aor = 'sip:bob@example.org' WHERE contact = 'sip:a@h1'");
 	until_known(ALICE, "sip:a@h2");
@@ -153,9 +153,16 @@ static void hear(enum db_news news, struct str key)
 		++*(str_starts(key, str_of(db_node())) ? &heard.own : &heard.others);
 }
 
-static void save(const char *contact, uint32_t cseq)
+static void until_heard(unsigned own)
 {
-	struct binding_change ch = { .expires = 900, .b = { .contact = str_of(contact), .call_id = STR("c1"), .cseq = cseq, .q = 1000,
+	for (uint64_t stop = clock_ms() + 30000; heard.own < own && clock_ms() < stop;)
+		turns(1);
+	CHECK_INT(heard.own, own);
+}
+
+static void save_with(const char *contact, uint32_t cseq, uint16_t q)
+{
+	struct binding_change ch = { .expires = 900, .b = { .contact = str_of(contact), .call_id = STR("c1"), .cseq = cseq, .q = q,
 		.expires_unix = (int64_t)unix_now() + 900 } };
 	struct location_save s = { .aor = str_of(ALICE), .call_id = STR("c1"), .cseq = cseq, .n = 1, .change = &ch, .max_contacts = 10 };
 	bool                 now = true;
@@ -165,6 +172,11 @@ static void save(const char *contact, uint32_t cseq)
 	for (uint64_t stop = clock_ms() + 30000; t.answers == before && clock_ms() < stop;)
 		turns(1);
 	CHECK_INT(t.answers, before + 1);
+}
+
+static void save(const char *contact, uint32_t cseq)
+{
+	save_with(contact, cseq, 1000);
 }
 
 TEST(refreshes_are_not_told_and_changes_are_told_with_whose_they_are)
@@ -183,6 +195,13 @@ TEST(refreshes_are_not_told_and_changes_are_told_with_whose_they_are)
 	until_known("sip:bob@example.org", "sip:b@h1");
 	CHECK_INT(heard.own, 1);
 	CHECK_INT(heard.others, 1);
+	save_with("sip:a@h1", 4, 300);		/* another preference */
+	until_heard(2);
+	save_with("sip:a@h1", 5, 300);
+	save("sip:a@h2", 6);
+	until_heard(3);
+	turns(20);
+	CHECK_INT(heard.own, 3);
 	teardown();
 }
 

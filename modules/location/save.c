@@ -212,6 +212,38 @@ static enum err check_room_locked(const struct draft *d, const struct aor *a)
 	return d->n_fresh > gone && before - gone + d->n_fresh > d->s->max_contacts ? ERR_LIMIT : OK;
 }
 
+/* Nothing new in it but for how long. */
+static bool is_refresh(const struct bind *was, const struct bind *is)
+{
+	struct binding a, b;
+
+	bind_view(was, &a);
+	bind_view(is, &b);
+	return str_eq(a.contact, b.contact) && a.q == b.q && a.reg_id == b.reg_id && str_eq(a.instance, b.instance) && str_eq(a.path, b.path) &&
+	       a.received.via == b.received.via && (!a.received.via || addr_eq(&a.received.peer, &b.received.peer));
+}
+
+static bool is_all_refreshes(const struct draft *d, const struct aor *a)
+{
+	for (const struct bind *f = d->fresh; f; f = f->next) {
+		const struct bind *b = a ? a->binds : NULL;
+
+		while (b && !is_refresh(b, f))
+			b = b->next;
+		if (!b)
+			return false;
+	}
+	return true;
+}
+
+static void tell_others_locked(struct draft *d, const struct aor *a)
+{
+	if (!db_shared() || is_all_refreshes(d, a))
+		return;
+	LIST_EACH(struct db_write, w, &d->letters, mail.link)
+		store_tell(w);
+}
+
 static enum err decide_locked(struct draft *d, struct aor **a)
 {
 	enum err err = *a ? mark_locked(d, *a) : OK;
@@ -220,6 +252,8 @@ static enum err decide_locked(struct draft *d, struct aor **a)
 		err = check_room_locked(d, *a);
 	if (!err && location_cfg.durable)
 		err = draft_removals_locked(d, *a);
+	if (!err)
+		tell_others_locked(d, *a);
 	if (!err && !*a && (d->fresh || d->n_letters) && !(*a = aor_add_locked(d->hash, d->s->aor)))
 		err = ERR_NOMEM;
 	return err;

@@ -1,12 +1,14 @@
 #include "modules/location/location.h"
 
-static struct db_stmt put = {
-	"INSERT INTO bindings (aor, contact, instance, reg_id, call_id, cseq, q, expires_unix, path, user_agent, received, via) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (aor, contact) DO UPDATE SET "
-	"instance = excluded.instance, reg_id = excluded.reg_id, call_id = excluded.call_id, cseq = excluded.cseq, q = excluded.q, "
-	"expires_unix = excluded.expires_unix, path = excluded.path, user_agent = excluded.user_agent, "
-	"received = excluded.received, via = excluded.via", ROW_COLUMNS, 0
-};
+#define PUT_SQL(more) \
+	"INSERT INTO bindings (aor, contact, instance, reg_id, call_id, cseq, q, expires_unix, path, user_agent, received, via) " \
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (aor, contact) DO UPDATE SET " more \
+	"instance = excluded.instance, reg_id = excluded.reg_id, call_id = excluded.call_id, cseq = excluded.cseq, q = excluded.q, " \
+	"expires_unix = excluded.expires_unix, path = excluded.path, user_agent = excluded.user_agent, " \
+	"received = excluded.received, via = excluded.via"
+static struct db_stmt put = { PUT_SQL(""), ROW_COLUMNS, 0 };
+/* The same; other servers are told, also when there is such a row (0006-bindings.sql). */
+static struct db_stmt put_told = { PUT_SQL("aor = excluded.aor, "), ROW_COLUMNS, 0 };
 static struct db_stmt remove_one = { "DELETE FROM bindings WHERE aor = $1 AND contact = $2", 2, 0 };
 static struct db_stmt remove_all = { "DELETE FROM bindings WHERE aor = $1", 1, 0 };
 static struct db_stmt remove_others = { "DELETE FROM bindings WHERE aor = $1 AND instance = $2 AND reg_id = $3 AND contact <> $4", 4, 0 };
@@ -16,6 +18,7 @@ void store_boot(void)
 {
 	row_boot();
 	db_stmt_register(&put);
+	db_stmt_register(&put_told);
 	db_stmt_register(&remove_one);
 	db_stmt_register(&remove_all);
 	db_stmt_register(&remove_others);
@@ -30,6 +33,12 @@ struct db_write *store_put(struct str aor, const struct binding *b)
 
 	row_write(aor, b, &peer, &via, v);
 	return db_write_new(&put, v, ROW_COLUMNS);
+}
+
+void store_tell(struct db_write *w)
+{
+	if (w->stmt == &put)
+		w->stmt = &put_told;
 }
 
 struct db_write *store_remove(struct str aor, struct str contact)
@@ -52,7 +61,7 @@ void store_keep(struct db_write *w)
 {
 	uint32_t more = w->stmt->id + 1;
 
-	if (w->stmt == &put || w->stmt == &remove_one)
+	if (w->stmt == &put || w->stmt == &put_told || w->stmt == &remove_one)
 		more = 0;
 	else if (w->stmt == &remove_others)
 		more += (uint32_t)w->v[2].i << 8;		/* there are fewer statements */
