@@ -257,6 +257,8 @@ static enum err build_shared(char *why, size_t cap)
 		.lost = modules_connection_lost,
 	};
 
+	enum err err;
+
 	if (shm_create(settings.memory_limit, process_slots(&server.plan))) {
 		snprintf(why, cap, "cannot reserve %llu bytes of shared memory: %s; lower `memory_limit`", (unsigned long long)settings.memory_limit, strerror(errno));
 		return ERR_NOMEM;
@@ -267,12 +269,16 @@ static enum err build_shared(char *why, size_t cap)
 		snprintf(why, cap, "shared memory is too small: raise `memory_limit`");
 		return ERR_NOMEM;
 	}
-	if (server.plan.writer)
+	if (server.plan.writer) {
+		(void)db_at_boot();	/* when it is built anew: what all know of the database begins with what it is now */
 		db_set_writer_slot(process_writer_slot(&server.plan));
+	}
 	net_set_user(&net);
 	if (proxy_boot(&proxy))
 		return ERR_NOMEM;
-	return modules_start(why, cap);
+	err = modules_start(why, cap);
+	db_boot_over();
+	return err;
 }
 
 /* Each listener takes a descriptor a worker, connections and the rest come on top. */

@@ -18,6 +18,11 @@ static struct {
 	struct db_stmt         *stmts[DB_MOST_STMTS];
 	bool                    at_boot[DB_MOST_STMTS];	/* checked against the store before the start */
 	unsigned                count;
+	/* the supervisor's */
+	struct db              *boot;		/* the connection of the start */
+	bool                    tried;		/* so that a store that does not answer is waited for once */
+	bool                    seen;		/* its schema is right */
+	char                    away[DB_WHY_BYTES];	/* why it is; empty: it is there */
 } cfg;
 
 /* --- URLs --- */
@@ -88,13 +93,12 @@ bool db_shared(void)
 	return cfg.driver && cfg.driver->shared;
 }
 
-struct db *db_connect(enum db_mode mode, char *why, size_t cap)
+enum err db_connect(enum db_mode mode, struct db **out, char *why, size_t cap)
 {
-	if (!cfg.driver) {
-		snprintf(why, cap, "no database is configured");
-		return NULL;
-	}
-	return cfg.driver->open(cfg.where, mode, why, cap);
+	if (cfg.driver)
+		return cfg.driver->open(cfg.where, mode, out, why, cap);
+	snprintf(why, cap, "no database is configured");
+	return ERR_STATE;
 }
 
 const char *db_library(void)
@@ -210,29 +214,99 @@ static enum err check_statements(struct db *d, char *why, size_t cap)
 	return err;
 }
 
-enum err db_check(char *why, size_t cap)
+bool db_schema_fits(unsigned version, char *why, size_t cap)
 {
-	unsigned   version = 0;
-	struct db *d = db_connect(DB_READ, why, cap);
-	enum err   err;
-
-	if (!d)
-		return ERR_IO;
-	err = db_schema_version(d, &version);
-	if (err) {
-		snprintf(why, cap, "%s cannot be read: check that it is a database and that this user may read it", cfg.shown);
-	} else if (version < DB_SCHEMA) {
+	if (version < DB_SCHEMA)
 		snprintf(why, cap, "%s has schema %u, this server needs %d: run `siparioctl --db '%s' db migrate`", cfg.shown, version,
 			 DB_SCHEMA, cfg.shown);
-		err = ERR_STATE;
-	} else if (version > DB_SCHEMA) {
+	else if (version > DB_SCHEMA)
 		snprintf(why, cap, "%s has schema %u, this server knows %d: install the newer server", cfg.shown, version, DB_SCHEMA);
+	return version == DB_SCHEMA;
+}
+
+static enum err check(struct db *d, char *why, size_t cap)
+{
+	unsigned version = 0;
+	enum err err = db_schema_version(d, &version);
+
+	if (err)
+		snprintf(why, cap, "%s cannot be read: check that it is a database and that this user may read it", cfg.shown);
+	else if (!db_schema_fits(version, why, cap))
 		err = ERR_STATE;
-	} else {
-		err = check_statements(d, why, cap);
-	}
-	db_close(d);
+	return err ? err : check_statements(d, why, cap);
+}
+
+enum err db_look(struct db *d, char *why, size_t cap)
+{
+	enum err err = presence_unseen() ? check(d, why, cap) : OK;
+
+	if (!err)
+		presence_seen();
 	return err;
+}
+
+static enum err connect_at_boot(char *why, size_t cap)
+{
+	cfg.tried = true;
+	cfg.away[0] = '\0';
+	return db_connect(DB_READ, &cfg.boot, why, cap);
+}
+
+static void begin_without(const char *why)
+{
+	db_boot_over();
+	cfg.tried = true;
+	snprintf(cfg.away, sizeof(cfg.away), "%s", why);
+	log_error(NULL, "the database %s is away: %s; starting without it: until it is back, which is looked for all the time, whatever needs it gets 503",
+		  cfg.shown, why);
+}
+
+/* A file is there or it is not; a server elsewhere comes back. */
+static bool may_come_back(enum err err)
+{
+	return err == ERR_IO && cfg.driver->shared;
+}
+
+enum err db_check(char *why, size_t cap)
+{
+	enum err err;
+
+	db_boot_over();
+	err = connect_at_boot(why, cap);
+	if (!err)
+		err = check(cfg.boot, why, cap);
+	cfg.seen = !err;
+	if (!err)
+		return OK;
+	if (may_come_back(err)) {
+		begin_without(why);
+		return OK;
+	}
+	db_boot_over();
+	return err;
+}
+
+struct db *db_at_boot(void)
+{
+	char why[DB_WHY_BYTES] = "";
+
+	if (cfg.tried || !cfg.driver)
+		return cfg.boot;
+	if (connect_at_boot(why, sizeof(why)))
+		begin_without(why);
+	return cfg.boot;
+}
+
+void db_boot_over(void)
+{
+	db_close(cfg.boot);
+	cfg.boot = NULL;
+	cfg.tried = false;
+}
+
+void db_presence_boot(unsigned last_slot)
+{
+	presence_boot(last_slot, cfg.away[0] ? cfg.away : NULL, cfg.seen || !cfg.away[0]);
 }
 
 /* --- worker: reads --- */
@@ -286,10 +360,11 @@ struct db *db_open(struct str url, bool create, char *why, size_t cap)
 {
 	const struct db_driver *driver;
 	char                    where[MOST_URL];
+	struct db              *d;
 
-	if (url_parse(url, &driver, where, why, cap))
+	if (url_parse(url, &driver, where, why, cap) || driver->open(where, create ? DB_CREATE : DB_EDIT, &d, why, cap))
 		return NULL;
-	return driver->open(where, create ? DB_CREATE : DB_EDIT, why, cap);
+	return d;
 }
 
 void db_close(struct db *d)

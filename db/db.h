@@ -6,6 +6,7 @@
  * connection; PostgreSQL: a few connections a worker, pipelined); changes go as letters to the writer process, which commits many of them in one transaction and tells each
  * sender after the commit. siparioctl, migrations and the writer itself use the synchronous calls at the end. */
 #include "base/arena.h"
+#include "base/log.h"
 #include "net/mailbox.h"
 #include "shm/shm.h"
 
@@ -49,9 +50,14 @@ struct str db_url(void);	/* as configured, for db_open() at start-up; empty: non
 struct str db_url_shown(void);	/* without it, for people and logs */
 /* A URL without what is secret in it, in `room`: "postgresql://alice:x@h/d" is shown as "postgresql://alice@h/d". */
 void db_url_public(struct str url, char *room, size_t cap);
-/* Opens, checks the schema version and closes. The sentence in `why` names the command that helps
- * ("var/sipario.db has schema 1, this server needs 2: run `siparioctl db migrate`"). */
+/* Opens it and checks the schema version. The sentence in `why` names the command that helps
+ * ("var/sipario.db has schema 1, this server needs 2: run `siparioctl db migrate`"). OK also for a store that is away where waiting may help,
+ * which is said in the log: then the first connection that comes up later is checked. */
 MUST_CHECK enum err db_check(char *why, size_t cap);
+/* The connection of the start, for what is loaded before the fork; db_check() has opened it, or this does (shared memory is built anew). NULL: the store is
+ * away, which was said, and what there is to load is asked for later. It is not the caller's to close. */
+struct db *db_at_boot(void);
+void db_boot_over(void);	/* closes it */
 
 /* Names and versions of the engines built in, for `sipario -V`. */
 const char *db_library(void);
@@ -69,6 +75,25 @@ MUST_CHECK enum err db_query(const struct db_stmt *st, const struct db_value *pa
 
 /* Questions of this worker that are not answered yet. A simulation lets real time pass only while there are any. */
 size_t db_waiting(void);
+
+/* --- is it there? --- */
+enum db_part { DB_READS, DB_NEWS, DB_WRITES, DB_PARTS };	/* what a process wants of it: answers, to hear of changes, to make them */
+enum db_state {
+	DB_THERE,
+	DB_AWAY,	/* waiting may help */
+	DB_UNFIT,	/* it will not: another schema, a wrong password … */
+};
+enum { DB_WHY_BYTES = 300 };
+struct db_presence {
+	enum db_state state;
+	enum db_part  part;		/* what is lacking */
+	unsigned      processes;	/* that lack it */
+	int64_t       since_unix;
+	char          why[DB_WHY_BYTES];
+};
+void db_presence(struct db_presence *out);	/* of all processes */
+/* How to log what came of it to one request: that the store is away has been said, and is not said for each of them. */
+static inline enum log_level db_log_level(enum err err) { return err == ERR_IO ? LOG_DEBUG : LOG_ERROR; }
 
 /* --- worker: what others change --- */
 enum db_news {

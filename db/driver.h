@@ -24,7 +24,8 @@ struct db_driver {
 	bool        shared;	/* several servers may use one store */
 	void (*library)(char *out, size_t cap);	/* its name and version */
 	const char *version_table;	/* the statement that makes it where there is none */
-	struct db *(*open)(const char *where, enum db_mode mode, char *why, size_t cap);
+	/* ERR_IO: waiting may help; others: it will not */
+	enum err (*open)(const char *where, enum db_mode mode, struct db **out, char *why, size_t cap);
 	void (*close)(struct db *d);
 	/* The store behind this connection was replaced or removed. */
 	bool (*stale)(const struct db *d);
@@ -65,13 +66,29 @@ void db_note_refused(const char *why);
 /* What an engine has heard. */
 void db_heard(struct str channel, struct str key);
 void db_heard_all(void);		/* it listens again: anything may have changed */
-void db_deaf(const char *why);	/* again is harmless */
+void db_deaf(enum err err, const char *why);	/* again is harmless */
 /* The channel of the i-th listener; NULL past the end. */
 const char *db_channel_at(size_t i);
 /* The registered statement with that id, NULL past the end. */
 const struct db_stmt *db_stmt_at(unsigned id);
-/* A connection to the configured store. */
-struct db *db_connect(enum db_mode mode, char *why, size_t cap);
+/* A connection to the configured store; errors as driver.open has them. */
+MUST_CHECK enum err db_connect(enum db_mode mode, struct db **out, char *why, size_t cap);
+/* Is that the schema that this server knows? False: `why` names the command that helps. */
+bool db_schema_fits(unsigned version, char *why, size_t cap);
+/* The same of a connection, where it is not known yet (presence_unseen()): ERR_STATE when it is not, ERR_IO when it does not answer. */
+MUST_CHECK enum err db_look(struct db *d, char *why, size_t cap);
+
+/* With what db_check() has found. */
+void db_presence_boot(unsigned last_slot);
+
+/* --- presence.c: what this process has of the store --- */
+/* Before the fork. away: the store is, why (NULL: it is there); seen: its schema is right. Processes up to that slot will ask. */
+void presence_boot(unsigned last_slot, const char *away, bool seen);
+bool presence_unseen(void);	/* nobody has looked at the schema yet: whoever connects is to */
+void presence_seen(void);
+/* Said in the log where it is news; again is harmless. err: ERR_IO, waiting may help; others, it will not. */
+void presence_lacks(enum db_part part, enum err err, const char *why);
+void presence_has(enum db_part part);
 
 /* Collects rows into an arena: a db_row_fn and its argument. */
 struct db_collect {

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "db/driver.h"
 
 enum { MOST_LISTENERS = 16 };
@@ -11,7 +10,7 @@ static struct {
 	const struct db_listener *listener[MOST_LISTENERS];
 	size_t                    count;
 	/* of the process that listens */
-	bool                      listens, said;
+	bool                      listens;
 } ear;
 
 void db_listen(const struct db_listener *l)
@@ -45,17 +44,13 @@ void db_heard(struct str channel, struct str key)
 
 void db_heard_all(void)
 {
-	if (ear.said)
-		log_info(NULL, "changes in the database are heard again");
-	ear.said = false;
+	presence_has(DB_NEWS);
 	tell_all(DB_MISSED);
 }
 
-void db_deaf(const char *why)
+void db_deaf(enum err err, const char *why)
 {
-	if (!ear.said)
-		log_warn(NULL, "changes in the database are not heard: %s", why);
-	ear.said = true;
+	presence_lacks(DB_NEWS, err, why);
 	if (ear.listens)
 		tell_all(DB_DEAF);
 }

@@ -37,7 +37,8 @@ static struct {
 	struct timer again;
 	uint32_t     retry_ms;
 	bool         resting;	/* between two tries */
-	bool         away;	/* logged so */
+	bool         away;
+	bool         known;	/* others know whether it is: not yet in a new process */
 	bool         full;	/* the same */
 	uint64_t     kept_bytes;	/* while away: of the letters with a key */
 	uint64_t     taken_ms;	/* when the last one of this turn was submitted; 0: none came */
@@ -218,24 +219,36 @@ static enum err run_group(size_t *n, char *why, size_t cap)
 	return OK;
 }
 
-static bool connected(char *why, size_t cap)
+static enum err connect_anew(char *why, size_t cap)
+{
+	enum err err = db_connect(DB_WRITE, &w.conn, why, cap);
+
+	if (err)
+		return err;
+	err = db_look(w.conn, why, cap);
+	if (!err)
+		return OK;
+	db_close(w.conn);
+	w.conn = NULL;
+	return err;
+}
+
+static enum err connect_if_needed(char *why, size_t cap)
 {
 	if (w.conn && w.conn->driver->stale(w.conn)) {
 		db_close(w.conn);
 		w.conn = NULL;
 	}
-	if (!w.conn)
-		w.conn = db_connect(DB_WRITE, why, cap);
-	return w.conn != NULL;
+	return w.conn ? OK : connect_anew(why, cap);
 }
 
 /* OK, and how many letters it was for; otherwise nothing is committed. */
 static enum err write_group(size_t *n, char *why, size_t cap)
 {
-	enum err err;
+	enum err err = connect_if_needed(why, cap);
 
-	if (!connected(why, cap))
-		return ERR_IO;
+	if (err)
+		return err;
 	err = run_group(n, why, cap);
 	if (err) {
 		w.conn->driver->rollback(w.conn);
@@ -282,9 +295,8 @@ static void drop_oldest(void)
 	}
 }
 
-static void be_away(const char *why)
+static void be_away(void)
 {
-	log_error(NULL, "changes cannot be written: %s", why);
 	w.away = true;
 	w.kept_bytes = 0;
 	LIST_EACH_SAFE(struct db_write, l, &w.desk->waiting, mail.link)
@@ -293,17 +305,19 @@ static void be_away(const char *why)
 
 static void be_back(void)
 {
-	if (w.away)
-		log_info(NULL, "changes are written again");
+	if (w.away || !w.known)
+		presence_has(DB_WRITES);
+	w.known = true;
 	w.away = w.full = false;
 	w.retry_ms = RETRY_FIRST_MS;
 	backlog_clear();
 }
 
-static void rest(const char *why)
+static void rest(enum err err, const char *why)
 {
+	presence_lacks(DB_WRITES, err, why);
 	if (!w.away)
-		be_away(why);
+		be_away();
 	w.resting = true;
 	wheel_arm(loop_wheel(w.loop), &w.again, clock_ms() + w.retry_ms);
 	w.retry_ms = w.retry_ms * 2 < RETRY_MOST_MS ? w.retry_ms * 2 : RETRY_MOST_MS;
@@ -313,12 +327,14 @@ static void rest(const char *why)
 
 static void write_all(void)
 {
-	char   why[256] = "the database is away";
-	size_t n = 0;
+	char     why[256] = "the database is away";
+	size_t   n = 0;
+	enum err err;
 
 	while (!w.resting && !list_empty(&w.desk->waiting)) {
-		if (write_group(&n, why, sizeof(why))) {
-			rest(why);
+		err = write_group(&n, why, sizeof(why));
+		if (err) {
+			rest(err, why);
 			return;
 		}
 		be_back();	/* before letters go that are noted in the backlog */
@@ -366,6 +382,7 @@ void db_set_writer_slot(unsigned slot)
 	w.desk = shm_zalloc(w.tag, sizeof(*w.desk));
 	if (w.desk)
 		list_init(&w.desk->waiting);
+	db_presence_boot(slot);
 }
 
 unsigned db_writer_slot(void)
@@ -381,7 +398,7 @@ enum err db_writer_start(struct loop *l)
 	w.conn = NULL;
 	w.most = MOST_IN_GROUP;
 	w.retry_ms = RETRY_FIRST_MS;
-	w.resting = w.away = w.full = false;
+	w.resting = w.away = w.full = w.known = false;
 	timer_init(&w.again, on_again);
 	timer_init(&w.clean, on_clean);
 	wheel_arm(loop_wheel(l), &w.clean, clock_ms());

@@ -43,6 +43,16 @@ static unsigned long long limit_of(int64_t pid)
 	return soft;
 }
 
+/* What we find may be another network than the server's. */
+static void check_its_database(struct doctor *d, const struct json *status)
+{
+	struct str state = json_text(json_get(status, "database_state")), why = json_text(json_get(status, "database_why"));
+
+	if (state.len && !str_is(state, "there"))
+		doctor_note(d, HEALTH_FAIL, "server's database", "it is tried again all the time; doc/away.md says what works meanwhile", "the running server is without it: " STR_FMT,
+			    STR_ARG(why));
+}
+
 /* A server that does not run yet will raise its own limit as far as it may. */
 static unsigned long long open_files(struct doctor *d, bool *running)
 {
@@ -51,6 +61,7 @@ static unsigned long long open_files(struct doctor *d, bool *running)
 	unsigned long long n = 0;
 
 	*running = !ctl_ask(d->c, "core.status", STR("{}"), &answer);
+	check_its_database(d, answer);
 	if (*running)
 		n = limit_of(json_int(json_get(json_at(json_get(answer, "processes"), 0), "pid"), 0));
 	json_free(answer);

@@ -187,5 +187,7 @@ struct wait;
 MUST_CHECK struct wait *call_suspend(struct call *c, uint32_t most_ms);
 /* In the same worker, from the loop or from within the function that then returns V_SUSPEND. V_OK with the result, V_END, V_ERROR, or V_AGAIN. */
 void call_resume(struct wait *w, enum verdict v, struct value result);
+/* What the function needs cannot be had now: answers 503 with Retry-After and returns V_END; V_OK where the run has no request to answer. */
+enum verdict call_unavailable(struct call *c);
 /* The run's arena, for building the result before call_resume(); NULL when the run is gone (its time ran out). */
 struct request *wait_request(struct wait *w);

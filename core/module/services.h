@@ -20,6 +20,7 @@ struct profile_service {
 				void (*done)(void *arg, enum err err, const struct credentials *c), void *arg);
 	/* Is that a domain we serve (table domains and `domain` settings)? From memory. */
 	bool (*is_domain)(struct str host);
+	bool (*knows_domains)(void);	/* false: the database has been away since the start, is_domain() says no to all */
 };
 
 /* "location": bindings by address-of-record, in shared memory, in front of a store. */

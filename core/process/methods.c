@@ -76,6 +76,26 @@ static void put_program(struct json_out *o)
 		json_put_int(o, "program_before", v.before.number);
 }
 
+static void put_database(struct json_out *o)
+{
+	static const char *const states[] = { [DB_THERE] = "there", [DB_AWAY] = "away", [DB_UNFIT] = "unfit" };
+	static const char *const parts[] = { [DB_READS] = "it cannot be asked", [DB_NEWS] = "its changes are not heard", [DB_WRITES] = "it cannot be written to" };
+	struct db_presence       p;
+
+	json_put_text(o, "database", db_url_shown());
+	json_put_int(o, "schema", DB_SCHEMA);
+	if (!db_configured())
+		return;
+	db_presence(&p);
+	json_put_text(o, "database_state", str_of(states[p.state]));
+	if (p.state == DB_THERE)
+		return;
+	json_put_text(o, "database_lacks", str_of(parts[p.part]));
+	json_put_text(o, "database_why", str_of(p.why));
+	json_put_int(o, "database_since_unix", p.since_unix);
+	json_put_int(o, "database_without_it", p.processes);
+}
+
 static enum err core_status(struct arena *a, struct str params, struct str *result)
 {
 	struct json_out o = json_into(a);
@@ -85,8 +105,7 @@ static enum err core_status(struct arena *a, struct str params, struct str *resu
 	json_put_text(&o, "version", STR(SIPARIO_VERSION));
 	json_put_int(&o, "start_unix", up.start_unix);
 	json_put_int(&o, "uptime_s", clock_unix() - up.start_unix);
-	json_put_text(&o, "database", db_url_shown());
-	json_put_int(&o, "schema", DB_SCHEMA);
+	put_database(&o);
 	put_program(&o);
 	put_processes(&o);
 	put_listeners(&o);

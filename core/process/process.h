@@ -6,6 +6,7 @@
  * ended, shared memory is rebuilt and bindings come back from the store. Sockets live in the supervisor and outlast all of it. */
 #include "base/err.h"
 #include "base/str.h"
+#include "net/loop.h"
 
 struct process_plan {
 	unsigned    workers;
@@ -26,6 +27,8 @@ MUST_CHECK enum err privileges_drop(const char *user, const char *group, char *w
 /* Give the proxy its secret: the setting's (may be empty), or that of the database, or one of this machine. Supervisor, once the database has
  * been checked. On error `why` is a sentence with the remedy. */
 MUST_CHECK enum err secret_set(struct str setting, char *why, size_t cap);
+/* In a worker: asks for the one that the database has, if that was away at the start. */
+void secret_worker_start(struct loop *l);
 /* Install handlers that write a backtrace to stderr before a memory fault ends this process. */
 void crash_handlers(void);
 

@@ -116,6 +116,7 @@ static int worker_parts(unsigned slot, struct loop *l)
 		return failed("name resolution", "check the setting `dns_servers`");
 	if (db_configured() && db_worker_start(l))
 		return failed("database", strerror(errno));
+	secret_worker_start(l);
 	trail_start();
 	if (script_worker_start(l))
 		return failed("script machine", strerror(errno));

@@ -57,10 +57,9 @@ enum err proxy_boot(const struct proxy_user *u)
 	boot.user = *u;
 	boot.clerk = NULL;
 	random_bytes(&boot.key, sizeof(boot.key));
-	seal_boot();
 	counters_once();
 	tm_set_user(&tm_user);
-	return merged_boot() || ring_boot() ? ERR_NOMEM : OK;
+	return seal_boot() || merged_boot() || ring_boot() ? ERR_NOMEM : OK;
 }
 
 const struct proxy_user *proxy_user(void)

@@ -47,7 +47,7 @@ MUST_CHECK enum err route_target(struct request *r, struct str uri, struct str p
 MUST_CHECK enum err route_target_undo(struct request *r, struct route_edit *e);
 
 /* --- seal.c --- */
-void seal_boot(void);
+MUST_CHECK enum err seal_boot(void);
 enum { SEAL_BYTES = 16 };
 /* What our Record-Route of this request says to prove itself later; empty where that is not wanted. */
 struct str seal_write(struct msg *m, char room[SEAL_BYTES]);

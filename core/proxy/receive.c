@@ -84,6 +84,12 @@ static bool is_unsealed(struct request *r)
 	return true;
 }
 
+static void try_later(struct request *r)
+{
+	reply_stateless(r, &(struct reply){ .status = 503, .headers = STR("Retry-After: 5\r\n") });
+	request_done(r);
+}
+
 static void good_request(struct request *r)
 {
 	if (r->msg.method == M_ACK) {
@@ -100,9 +106,8 @@ static void good_request(struct request *r)
 	}
 	if (msg_to_tag(&r->msg).len && !is_unsealed(r)) {
 		dialog_request(r);
-	} else if (entry.closing) {
-		reply_stateless(r, &(struct reply){ .status = 503, .headers = STR("Retry-After: 5\r\n") });
-		request_done(r);
+	} else if (entry.closing || (msg_to_tag(&r->msg).len && proxy_secret_awaited())) {
+		try_later(r);	/* the second: with the secret of before the seal may well be good */
 	} else {
 		proxy_user()->request(r);
 	}

@@ -88,7 +88,11 @@ struct seal_settings {
 extern struct seal_settings dialog_seal;
 /* What seals are made with: before proxy_boot(), the same in every life of the server, or dialogs do not outlive one. Without it each
  * proxy_boot() draws a key. ERR_UNSUPPORTED, ERR_NOMEM of the library. */
-MUST_CHECK enum err proxy_set_secret(struct str secret);
+MUST_CHECK enum err proxy_set_secret(struct str secret, bool awaited);
+/* awaited: it is one to begin with, since the right one cannot be had yet. When that comes, in any process, all seal with it, and go on to take both. Empty: there is
+ * none, the first one stays. */
+MUST_CHECK enum err proxy_add_secret(struct str secret);
+bool proxy_secret_awaited(void);
 /* From the net floor: one message. */
 void proxy_received(struct str bytes, const struct flow *from);
 /* From the net floor: a stream that must be closed, for the message with this header cannot be cut out (net_user.unframed). */

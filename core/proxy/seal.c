@@ -5,15 +5,23 @@
 #include "base/crypto.h"
 #include "base/random.h"
 #include "proxy/internal.h"
+#include "shm/shm.h"
 
 struct seal_settings dialog_seal;
 
+/* The last key seals, each is good: a server that had to begin without its own draws one, and gets it later. */
+struct keys {
+	struct hash_key key[2];
+	uint32_t        count;	/* atomic; what it counts does not change any more */
+};
 static struct {
 	struct hash_key key;
 	bool            set;	/* made of a secret: kept when shared memory is built anew, for dialogs live on */
+	bool            awaited;	/* it is not the one that is wanted */
+	struct keys    *keys;	/* shared: all processes seal alike from one instant on */
 } seal;
 
-enum err proxy_set_secret(struct str secret)
+static enum err key_of(struct str secret, struct hash_key *out)
 {
 	const struct str use = STR("sipario dialog seal");	/* other uses of the same secret get other keys */
 	unsigned char    mac[SHA256_BYTES];
@@ -21,39 +29,86 @@ enum err proxy_set_secret(struct str secret)
 
 	if (err)
 		return err;
-	memcpy(&seal.key, mac, sizeof(seal.key));
+	memcpy(out, mac, sizeof(*out));
 	crypto_wipe(mac, sizeof(mac));
-	seal.set = true;
 	return OK;
 }
 
-void seal_boot(void)
+enum err proxy_set_secret(struct str secret, bool awaited)
+{
+	enum err err = key_of(secret, &seal.key);
+
+	if (err)
+		return err;
+	seal.set = true;
+	seal.awaited = awaited;
+	return OK;
+}
+
+static uint32_t key_count(void)
+{
+	return __atomic_load_n(&seal.keys->count, __ATOMIC_ACQUIRE);
+}
+
+/* Several processes may bring it: it is the same. */
+enum err proxy_add_secret(struct str secret)
+{
+	struct hash_key key = seal.keys->key[0];
+	enum err        err = secret.len ? key_of(secret, &key) : OK;
+
+	if (err || !proxy_secret_awaited())
+		return err;
+	seal.keys->key[1] = key;
+	__atomic_store_n(&seal.keys->count, 2, __ATOMIC_RELEASE);
+	return OK;
+}
+
+bool proxy_secret_awaited(void)
+{
+	return seal.awaited && key_count() < COUNT_OF(seal.keys->key);
+}
+
+enum err seal_boot(void)
 {
 	if (!seal.set)
 		random_bytes(&seal.key, sizeof(seal.key));
+	seal.keys = shm_zalloc(shm_owner_new("proxy"), sizeof(*seal.keys));
+	if (!seal.keys)
+		return ERR_NOMEM;
+	seal.keys->key[0] = seal.key;
+	seal.keys->count = 1;
+	return OK;
 }
 
-static struct str seal_of(struct str call_id, struct str tag, char room[SEAL_BYTES])
+static struct str seal_of(uint32_t n, struct str call_id, struct str tag, char room[SEAL_BYTES])
 {
 	struct buf b = buf_on(room, SEAL_BYTES);
 
-	buf_hex64(&b, hash_mac(&seal.key, call_id, tag));
+	buf_hex64(&b, hash_mac(&seal.keys->key[n], call_id, tag));
 	return buf_str(&b);
 }
 
 struct str seal_write(struct msg *m, char room[SEAL_BYTES])
 {
-	return dialog_seal.on ? seal_of(msg_call_id(m), msg_from_tag(m), room) : STR_NONE;
+	return dialog_seal.on ? seal_of(key_count() - 1, msg_call_id(m), msg_from_tag(m), room) : STR_NONE;
 }
 
-bool seal_good(struct msg *m, const struct uri *u)
+static bool good_by(uint32_t n, struct msg *m, struct str text)
 {
 	struct str call_id = msg_call_id(m);
 	char       room[SEAL_BYTES];
 
+	return crypto_equal(text, seal_of(n, call_id, msg_from_tag(m), room)) || crypto_equal(text, seal_of(n, call_id, msg_to_tag(m), room));
+}
+
+bool seal_good(struct msg *m, const struct uri *u)
+{
 	if (!dialog_seal.on)
 		return true;
 	if (u->user.len != SEAL_BYTES)
 		return false;
-	return crypto_equal(u->user, seal_of(call_id, msg_from_tag(m), room)) || crypto_equal(u->user, seal_of(call_id, msg_to_tag(m), room));
+	for (uint32_t n = key_count(); n-- > 0;)
+		if (good_by(n, m, u->user))
+			return true;
+	return false;
 }

@@ -1,4 +1,5 @@
 /* Where a request comes from. */
+#include "module/services.h"
 #include "script/builtin.h"
 
 static bool is_own_address(struct str host)
@@ -11,7 +12,15 @@ static bool is_own_address(struct str host)
 	return false;
 }
 
-/* A served domain, or one of our addresses whatever the port: what is sent there is for us. */
+static bool is_known(void)
+{
+	const struct profile_service *profile = module_service("profile");
+
+	return !profile || !profile->knows_domains || profile->knows_domains();
+}
+
+/* A served domain, or one of our addresses whatever the port: what is sent there is for us. As long as nobody knows which domains are served, none
+ * is taken for another's. */
 enum verdict fn_is_local(struct call *c)
 {
 	const struct value *v = &c->argv[0];
@@ -29,7 +38,7 @@ enum verdict fn_is_local(struct call *c)
 		return V_ERROR;
 	}
 	c->result = value_bool(host.len && (script_is_local(host) || is_own_address(host)));
-	return V_OK;
+	return host.len && !c->result.u.b && !is_known() ? call_unavailable(c) : V_OK;
 }
 
 /* --- nat_uac_test --- */

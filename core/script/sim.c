@@ -240,6 +240,8 @@ void sim_database_fail(bool fail)
 
 static enum err shared_floors(char *why, size_t cap)
 {
+	enum err err;
+
 	static const struct proxy_user proxy = { .request = script_request, .dialog = script_dialog, .reply = script_reply, .follow = script_follow, .timeout = script_timeout, .is_local = script_is_local };
 	static const struct net_user   net = { .received = proxy_received, .unreachable = tm_unreachable, .undelivered = tm_undelivered };
 
@@ -254,7 +256,9 @@ static enum err shared_floors(char *why, size_t cap)
 	net_set_user(&net);
 	if (proxy_boot(&proxy))
 		return ERR_NOMEM;
-	return modules_start(why, cap);
+	err = modules_start(why, cap);
+	db_boot_over();
+	return err;
 }
 
 static bool listen_on(unsigned family, const char *ip)

@@ -229,3 +229,10 @@ bool wait_is_over(struct run *run, enum verdict *v, struct value *result)
 	wait_take_back(run);
 	return true;
 }
+
+enum verdict call_unavailable(struct call *c)
+{
+	if (c->run->inner || c->run->background)
+		return V_OK;
+	return request_reply(c->req, 503, STR_NONE, STR("Retry-After: 5\r\n")) ? V_ERROR : V_END;
+}

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/random.h"
 
-enum { BACKOFF_FIRST_MS = 50, BACKOFF_MOST_MS = 2000 };
+enum { BACKOFF_FIRST_MS = 50, BACKOFF_MOST_MS = 2000, MOST_SESSION_SQL = 2000 };
 
 static void look_up_next(struct pg_link *l);
 
@@ -62,7 +62,7 @@ static void try_later(struct pg_link *l)
 	l->backoff_ms = l->backoff_ms * 2 < BACKOFF_MOST_MS ? l->backoff_ms * 2 : BACKOFF_MOST_MS;
 }
 
-static void lost(struct pg_link *l, const char *why)
+static void lost(struct pg_link *l, enum err err, const char *why)
 {
 	struct list left;
 
@@ -71,7 +71,7 @@ static void lost(struct pg_link *l, const char *why)
 	list_splice(&left, &l->flight);
 	close_connection(l);
 	try_later(l);
-	l->user->down(why);
+	l->user->down(err, why);
 	pool_again(&left);
 }
 
@@ -80,13 +80,13 @@ static void lost_by_libpq(struct pg_link *l)
 	char why[512];
 
 	pg_connect_words(l->conn, why, sizeof(why));
-	lost(l, why);
+	lost(l, pg_connect_err(why), why);
 }
 
 void link_renew(struct pg_link *l, const char *why)
 {
 	if (l->state != LINK_DOWN)
-		lost(l, why);
+		lost(l, ERR_IO, why);
 }
 
 /* --- answers --- */
@@ -169,7 +169,7 @@ static void work(struct pg_link *l)
 	if (l->user->input)
 		l->user->input(l);
 	if (l->outdated)
-		lost(l, "its tables have changed");
+		lost(l, ERR_IO, "its tables have changed");
 	else if (PQstatus(l->conn) != CONNECTION_OK || !flushed(l))
 		lost_by_libpq(l);
 }
@@ -191,14 +191,35 @@ static void up(struct pg_link *l)
 static void set_session(struct pg_link *l)
 {
 	const char *encoding = PQparameterStatus(l->conn, "server_encoding");
+	char        sql[MOST_SESSION_SQL];
 
 	if (!encoding || strcmp(encoding, "UTF8") != 0) {
-		lost(l, "the database is not in encoding UTF8");
+		lost(l, ERR_STATE, "it is not in encoding UTF8");
 		return;
 	}
 	l->state = LINK_SETTING;
-	if (PQsetnonblocking(l->conn, 1) || !PQsendQuery(l->conn, l->user->sql) || !flushed(l))
+	l->looking = presence_unseen();
+	snprintf(sql, sizeof(sql), "%s%s", l->user->sql, l->looking ? "; SELECT coalesce(max(number), 0) FROM schema_version" : "");
+	if (PQsetnonblocking(l->conn, 1) || !PQsendQuery(l->conn, sql) || !flushed(l))
 		lost_by_libpq(l);
+}
+
+/* False: it is one that this server does not know; the connection is closed. */
+static bool schema_fits(struct pg_link *l, const PGresult *r)
+{
+	char     why[DB_WHY_BYTES];
+	uint32_t version = 0;
+
+	if (PQresultStatus(r) == PGRES_TUPLES_OK)
+		(void)str_u32(str_of(PQgetvalue(r, 0, 0)), &version);
+	else if (!pg_err_is(r, "42P01"))	/* undefined_table: an empty database */
+		return true;
+	if (!db_schema_fits(version, why, sizeof(why))) {
+		lost(l, ERR_STATE, why);
+		return false;
+	}
+	presence_seen();
+	return true;
 }
 
 static void session_answers(struct pg_link *l)
@@ -210,6 +231,10 @@ static void session_answers(struct pg_link *l)
 		r = PQgetResult(l->conn);
 		if (!r) {
 			up(l);
+			return;
+		}
+		if (l->looking && !schema_fits(l, r)) {
+			PQclear(r);
 			return;
 		}
 		good = !pg_err(r);
@@ -252,7 +277,7 @@ static void connect_now(struct pg_link *l)
 	if (l->conn)
 		PQsetNoticeReceiver(l->conn, on_notice, NULL);
 	if (!l->conn)
-		lost(l, "out of memory");
+		lost(l, ERR_IO, "out of memory");
 	else if (PQstatus(l->conn) == CONNECTION_BAD || !watch(l, EPOLLOUT))
 		lost_by_libpq(l);
 }
@@ -311,7 +336,7 @@ static void look_up_next(struct pg_link *l)
 		return;
 	}
 	snprintf(why, sizeof(why), "the name of its host is not known to the name servers: %s", l->target->host[0].name);
-	lost(l, why);
+	lost(l, ERR_IO, why);
 }
 
 void link_start(struct pg_link *l)
@@ -334,7 +359,7 @@ static void on_timer(struct timer *t)
 	}
 	l->first = (l->first + 1) % l->target->hosts;
 	snprintf(why, sizeof(why), "it did not answer within %u ms", l->target->connect_ms);
-	lost(l, why);
+	lost(l, ERR_IO, why);
 }
 
 static void on_event(struct loop_fd *f, uint32_t events)

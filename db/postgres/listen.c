@@ -35,10 +35,10 @@ static void up(struct pg_link *l)
 	hear(l);
 }
 
-static void down(const char *why)
+static void down(enum err err, const char *why)
 {
 	wheel_disarm(&ear.pulse);
-	db_deaf(why);
+	db_deaf(err, why);
 }
 
 /* An end of a group without a group: the server answers that as well. */

@@ -29,7 +29,7 @@ static struct {
 	struct timer     kick;		/* what is asked behind our part of a turn's end is sent soon after */
 	uint64_t         away_ms;	/* since when none is up */
 	uint64_t         quiet_ms;	/* until when nothing is said about refused questions */
-	bool             up, said, stopping;
+	bool             up, stopping;
 	struct arena     scratch;	/* of one answer */
 } p;
 
@@ -142,23 +142,19 @@ static bool any_up(void)
 static void pool_up(struct pg_link *l)
 {
 	(void)l;
-	if (p.said)
-		log_info(NULL, "the database is back");
 	p.up = true;
-	p.said = false;
+	presence_has(DB_READS);
 	wheel_disarm(&p.impatient);
 	wheel_arm(loop_wheel(p.loop), &p.kick, clock_ms());
 }
 
-static void pool_down(const char *why)
+static void pool_down(enum err err, const char *why)
 {
 	if (any_up() || p.stopping)
 		return;
 	if (p.up)
 		be_away();
-	if (!p.said)
-		log_error(NULL, "no connection to the database: %s", why);
-	p.said = true;
+	presence_lacks(DB_READS, err, why);
 }
 
 /* --- sending --- */
@@ -294,7 +290,7 @@ enum err pool_start(struct loop *l, const char *where, enum db_mode mode)
 	}
 	p.loop = l;
 	p.count = 0;
-	p.stopping = p.said = false;
+	p.stopping = false;
 	list_init(&p.queue);
 	list_init(&p.waiting);
 	timer_init(&p.late, on_late);

@@ -599,6 +599,12 @@ static enum err create_database(const char *where, char *why, size_t cap)
 	return err;
 }
 
+/* Why a connection did not come up: it was refused, or nobody answered. */
+static enum err err_of(const struct pg *p)
+{
+	return p->conn && PQstatus(p->conn) == CONNECTION_BAD ? pg_connect_err(PQerrorMessage(p->conn)) : ERR_IO;
+}
+
 static void say_missing(const char *where, char *why, size_t cap)
 {
 	char url[600], shown[600];
@@ -608,32 +614,34 @@ static void say_missing(const char *where, char *why, size_t cap)
 	snprintf(why, cap, "no database at %s: run `siparioctl --db '%s' db migrate`", shown, shown);
 }
 
-static struct db *open_once(const char *where, enum db_mode mode, bool *missing, char *why, size_t cap)
+/* An error has its sentence in `why`. */
+static enum err open_once(const char *where, enum db_mode mode, bool *missing, struct db **out, char *why, size_t cap)
 {
 	struct pg *p = pg_new(where, mode, why, cap);
-	bool       up = p && connected(p, why, cap);
+	enum err   err = !p ? ERR_SYNTAX : connected(p, why, cap) ? OK : err_of(p);
 
-	*missing = p && !up && p->conn && strstr(PQerrorMessage(p->conn), " 3D000:");	/* invalid_catalog_name */
+	*missing = err && p && p->conn && strstr(PQerrorMessage(p->conn), " 3D000:");	/* invalid_catalog_name */
 	if (*missing)
 		say_missing(where, why, cap);
-	if (!p)
-		return NULL;
-	if (up && !set_up(p, why, cap)) {
+	if (!err)
+		err = set_up(p, why, cap);
+	if (!err) {
 		PQsetErrorVerbosity(p->conn, PQERRORS_DEFAULT);
-		return &p->db;
+		*out = &p->db;
+	} else if (p) {
+		pg_close(&p->db);
 	}
-	pg_close(&p->db);
-	return NULL;
+	return err;
 }
 
-static struct db *pg_open(const char *where, enum db_mode mode, char *why, size_t cap)
+static enum err pg_open(const char *where, enum db_mode mode, struct db **out, char *why, size_t cap)
 {
-	bool       missing;
-	struct db *d = open_once(where, mode, &missing, why, cap);
+	bool     missing;
+	enum err err = open_once(where, mode, &missing, out, why, cap);
 
-	if (d || mode != DB_CREATE || !missing || create_database(where, why, cap))
-		return d;
-	return open_once(where, mode, &missing, why, cap);
+	if (!err || mode != DB_CREATE || !missing || create_database(where, why, cap))
+		return err;
+	return open_once(where, mode, &missing, out, why, cap);
 }
 
 static void pg_library(char *out, size_t cap)

@@ -30,6 +30,8 @@ bool pg_host_is_name(const struct pg_host *h);
 MUST_CHECK PGconn *pg_connect_start(const struct pg_target *t, const struct pg_host *host, unsigned hosts);
 /* What libpq said about a connection that failed, in one line, and what helps. */
 void pg_connect_words(const PGconn *c, char *why, size_t cap);
+/* By those words: ERR_IO, waiting may help; ERR_STATE, it will not. */
+enum err pg_connect_err(const char *words);
 /* Settings of a new connection: how long the server works on a statement of ours, ms; 0: for ever. */
 MUST_CHECK const char *pg_session_sql(enum db_mode mode);
 
@@ -82,7 +84,7 @@ struct pg_link;
 struct pg_link_user {
 	const char *sql;	/* what a new session begins with */
 	void (*up)(struct pg_link *l);
-	void (*down)(const char *why);		/* or it did not come up */
+	void (*down)(enum err err, const char *why);	/* or it did not come up; ERR_IO: waiting may help */
 	void (*input)(struct pg_link *l);	/* something has come; NULL: only answers matter */
 };
 struct pg_link {
@@ -99,6 +101,7 @@ struct pg_link {
 	struct list             skipped;	/* those of them that the server passed over after another's error */
 	unsigned                count;		/* in flight */
 	unsigned                syncs;		/* ends of groups that were sent and not yet answered */
+	bool                    looking;	/* the session begins with a look at the schema */
 	bool                    open_group;	/* statements were sent since the last one */
 	bool                    got;		/* the statement in question has had a result */
 	bool                    outdated;	/* what it has prepared does not fit the tables any more */

@@ -253,6 +253,47 @@ void pg_connect_words(const PGconn *c, char *why, size_t cap)
 		}
 }
 
+/* Errors of the server that come before a session, by the beginning of their code (PostgreSQL's manual, appendix A): it starts or stops, has no connection
+ * or lock left, has a fault of its own, or a pooler in front of it cannot reach it. */
+static const char *const passing[] = { "57", "55", "53", "58", "40", "08", "XX" };
+/* And what libpq finds by itself that stays as it is. */
+static const char *const lasting[] = { "no password supplied", "invalid ", "certificate", "private key", "does not support SSL" };
+
+/* "FATAL:  28P01: password …": libpq's verbose form has the code behind two blanks, whatever the language of the first word. Takes what stands before it off. */
+static struct str take_code(struct str *words)
+{
+	ptrdiff_t at;
+
+	while ((at = str_find_str(*words, STR(":  "))) >= 0) {
+		*words = str_from(*words, (size_t)at + 3);
+		if (words->len > 6 && words->p[5] == ':' && words->p[6] == ' ')
+			return str_to(*words, 5);
+	}
+	return STR_NONE;
+}
+
+static bool will_pass(struct str code)
+{
+	for (size_t i = 0; i < COUNT_OF(passing); i++)
+		if (str_starts(code, str_of(passing[i])))
+			return true;
+	return false;
+}
+
+/* Of several hosts one that refuses for good is enough. No code: nobody answers, or the name is not known. */
+enum err pg_connect_err(const char *words)
+{
+	struct str rest = str_of(words), code;
+
+	while ((code = take_code(&rest)).len)
+		if (!will_pass(code))
+			return ERR_STATE;
+	for (size_t i = 0; i < COUNT_OF(lasting); i++)
+		if (strstr(words, lasting[i]))
+			return ERR_STATE;
+	return ERR_IO;
+}
+
 /* The server stops working on what nobody waits for any more; a person's commands may take long, but do not queue behind a lock for ever. */
 const char *pg_session_sql(enum db_mode mode)
 {

@@ -24,7 +24,7 @@ static void look_in(uint32_t ms)
 static void failed(enum err err)
 {
 	seen.last = -1;
-	db_deaf(err_name(err));
+	db_deaf(err, err_name(err));
 	look_in(AWAY_MS);
 }
 

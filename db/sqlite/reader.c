@@ -53,7 +53,7 @@ static struct {
 	struct list     waiting;
 	unsigned        count;
 	struct timer    late;
-	bool            away;		/* logged so */
+	bool            known, away;	/* what was told of it */
 } r;
 
 /* --- the thread --- */
@@ -82,8 +82,7 @@ static bool connected(uint64_t now_ms)
 		return true;
 	if (now_ms < r.again_ms)
 		return false;
-	r.conn = db_sqlite.open(r.path, DB_READ, why, sizeof(why));
-	if (!r.conn)
+	if (db_sqlite.open(r.path, DB_READ, &r.conn, why, sizeof(why)))
 		drop_connection(now_ms);
 	return r.conn != NULL;
 }
@@ -158,16 +157,18 @@ static void question_free(struct question *q)
 	free(q);
 }
 
-/* Log once when the store goes and once when it is back. */
 static void note_away(enum err err)
 {
 	bool away = err == ERR_IO;
 
-	if (away && !r.away)
-		log_error(NULL, "database cannot be read path=%s: is the file there, sound and readable?", r.path);
-	else if (!away && r.away)
-		log_info(NULL, "database is back path=%s", r.path);
+	if (r.known && away == r.away)
+		return;
+	r.known = true;
 	r.away = away;
+	if (away)
+		presence_lacks(DB_READS, err, "the file cannot be read: is it there, sound and readable?");
+	else
+		presence_has(DB_READS);
 }
 
 static void give_answer(struct question *q)

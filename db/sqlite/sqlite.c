@@ -321,7 +321,7 @@ static int set_up(struct sqlite *s, enum db_mode mode)
 	return rc;
 }
 
-static struct db *sqlite_open(const char *path, enum db_mode mode, char *why, size_t cap)
+static enum err sqlite_open(const char *path, enum db_mode mode, struct db **out, char *why, size_t cap)
 {
 	int            flags = (mode == DB_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX, rc;
 	struct sqlite *s = calloc(1, sizeof(*s));
@@ -329,7 +329,7 @@ static struct db *sqlite_open(const char *path, enum db_mode mode, char *why, si
 	if (!s || !(s->path = strdup(path))) {
 		snprintf(why, cap, "out of memory");
 		free(s);
-		return NULL;
+		return ERR_IO;
 	}
 	s->db.driver = &db_sqlite;
 	if (mode == DB_CREATE && !make_file(path, why, cap))
@@ -339,11 +339,13 @@ static struct db *sqlite_open(const char *path, enum db_mode mode, char *why, si
 	rc = sqlite3_open_v2(path, &s->h, flags, NULL);
 	if (!rc)
 		rc = set_up(s, mode);
-	if (!say(s, rc, why, cap))
-		return &s->db;
+	if (!say(s, rc, why, cap)) {
+		*out = &s->db;
+		return OK;
+	}
 fail:
 	sqlite_close(&s->db);
-	return NULL;
+	return ERR_IO;
 }
 
 static void sqlite_library(char *out, size_t cap)

@@ -29,7 +29,7 @@ static enum verdict unavailable(struct request *r, enum err err)
 	char       room[32];
 	struct buf headers = buf_on(room, sizeof(room));
 
-	log_error(&r->c, "no credentials from the store error=%s", err_name(err));
+	LOG_IF(db_log_level(err), &r->c, "no credentials from the store error=%s", err_name(err));
 	counter_inc(&auth_unavailable);
 	buf_printf(&headers, "Retry-After: %d\r\n", RETRY_AFTER_S);
 	return answer(r, 503, NULL, buf_str(&headers));

@@ -135,6 +135,8 @@ void desk_record(const struct cdr_record *r);
 void desk_end(const struct cdr_end *e);
 MUST_CHECK enum err desk_start(struct loop *l, char *why);
 void desk_stop(void);
+bool *desk_rows_missing(void);	/* shared: calls under way are still to be asked for */
+bool desk_caught_up(void);	/* what was in the spool when this process began is in the database */
 
 /* --- disk.c: the writer's thread for the spool --- */
 MUST_CHECK enum err disk_start(struct loop *l);
@@ -146,12 +148,15 @@ void disk_stop(void);	/* the same, and the thread ends */
 
 /* --- load.c --- */
 MUST_CHECK enum err calls_load(char *why, size_t cap);
+/* In the writer: what the database could not tell then it is asked for as soon as it is there. */
+void calls_load_later(struct loop *l);
 
 /* --- spool.c: lines in files, one process --- */
 struct spool {
 	char     folder[256];
 	int      lock_fd, fd;		/* -1: none. fd: of the segment that is written */
 	uint64_t first, last;		/* segments there are; last is being written, first read */
+	uint64_t begun;			/* the first one of this process */
 	uint64_t read_at, written;	/* bytes of those two */
 	uint64_t bytes;			/* of all */
 	uint64_t segment_bytes;		/* when another one is begun */

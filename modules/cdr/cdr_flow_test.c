@@ -23,6 +23,7 @@ static void sql(const char *text, struct db_rows *rows)
 
 static void server_start(void)
 {
+	db_boot_over();
 	db_set_writer_slot(WRITER);
 	for (size_t i = 0; module.counters[i]; i++)
 		if (!module.counters[i]->id)
@@ -541,6 +542,7 @@ TEST(a_call_outlives_the_server)
 	char                   bye[2048];
 	size_t                 at, n;
 
+	CHECK(!proxy_set_secret(STR("a secret of many characters"), false));
 	up();
 	at = talk();
 	within(at, "OPTIONS", "1", "bb", "o1", 2);
@@ -552,6 +554,7 @@ TEST(a_call_outlives_the_server)
 	CHECK(!shm_create(64 << 20, 3) && !timer_boot() && !mailbox_boot() && !tm_boot(1024));
 	proc_enter(WORKER, "worker 1");
 	CHECK(us);
+	world_proxy();
 	n = w.sent;
 	server_start();
 	CHECK_INT(counter_read(&cdr_open), 1);

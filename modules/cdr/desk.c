@@ -27,6 +27,7 @@ struct entry {
 struct shared {
 	struct list waiting;	/* of entry.mail.link; changed by the process in the writer's slot, in critical sections */
 	uint64_t    bytes;	/* of all entries; atomic */
+	bool        rows_missing;	/* load.c; changed by the supervisor before the fork, then by the writer */
 };
 
 static struct {
@@ -46,6 +47,7 @@ static struct {
 	size_t         batch;		/* bytes of the spool that they are */
 	size_t         taken;		/* bytes that the database has, and the spool too, still */
 	bool           left;		/* the spool is not empty */
+	bool           caught_up;	/* what was in it when this process began has gone from it */
 	/* of the errand that the thread is doing, as is the spool meanwhile */
 	enum err       err;
 	char           why[400];
@@ -394,6 +396,7 @@ static void count_spool(void)
 	counter_add(&cdr_damaged, (int64_t)desk.spool.torn);
 	desk.spool.torn = 0;
 	desk.left = desk.spool.bytes > 0;
+	desk.caught_up = desk.spool.first >= desk.spool.begun;
 }
 
 /* What has been read goes first: it is quick, and then it is with the database for a while. */
@@ -440,6 +443,16 @@ static void on_store(struct timer *t)
 	desk.store_rests = false;
 }
 
+bool *desk_rows_missing(void)
+{
+	return &desk.shared->rows_missing;
+}
+
+bool desk_caught_up(void)
+{
+	return desk.caught_up;
+}
+
 void desk_statements(void)
 {
 	db_stmt_register(&put);
@@ -455,7 +468,7 @@ enum err desk_start(struct loop *l, char *why)
 		return ERR_IO;
 	}
 	desk.loop = l;
-	desk.open = desk.stopping = desk.disk_rests = desk.store_rests = desk.left = false;
+	desk.open = desk.stopping = desk.disk_rests = desk.store_rests = desk.left = desk.caught_up = false;
 	desk.out = 0;
 	desk.taken = 0;
 	desk.synced_ms = 0;

@@ -89,8 +89,17 @@ static enum err worker_start(struct loop *l, char *why)
 	return OK;
 }
 
+static enum err writer_start(struct loop *l, char *why)
+{
+	enum err err = desk_start(l, why);
+
+	if (!err)
+		calls_load_later(l);
+	return err;
+}
+
 const struct module module = {
 	.abi = MODULE_ABI, .name = "cdr", .help = "records of calls, in the table calls of the database: by way of the disk, once each",
 	.params = params, .funcs = funcs, .counters = counters, .configure = configure, .start = start, .worker_start = worker_start,
-	.writer_start = desk_start, .writer_stop = desk_stop,
+	.writer_start = writer_start, .writer_stop = desk_stop,
 };

@@ -132,7 +132,7 @@ enum err spool_open(struct spool *s, struct str path, char *why, size_t cap)
 	}
 	for (uint64_t n = s->first; n && n <= s->last; n++)
 		s->bytes += size_of(s->folder, n);
-	s->last++;
+	s->begun = ++s->last;
 	if (!s->first)
 		s->first = s->last;
 	return OK;

@@ -217,10 +217,11 @@ static void sweep(void)
 
 static void page_failed(enum err err)
 {
-	if (!sync.said && !table_loaded())
+	if (!sync.said && !table_loaded() && err != ERR_IO) {	/* a store that is away has been said */
 		log_error(NULL, "bindings cannot be loaded, users are asked for one by one; trying again why=\"%s\"",
-			  err == ERR_NOMEM ? "they do not fit: raise memory_limit" : "the database is away");
-	sync.said = true;
+			  err == ERR_NOMEM ? "they do not fit: raise memory_limit" : err_name(err));
+		sync.said = true;
+	}
 	wheel_arm(loop_wheel(sync.loop), &sync.next, clock_ms() + AGAIN_MS);
 }
 

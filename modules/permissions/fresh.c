@@ -8,6 +8,8 @@
 #include "net/mailbox.h"
 #include "shm/shm.h"
 
+enum { AGAIN_MS = 1000 };
+
 struct table {
 	struct db_stmt stmt;
 	void *(*made_of)(const struct db_rows *rows);
@@ -101,26 +103,24 @@ static enum err load(struct db *d, struct table *t, char *why, size_t cap)
 		err = ERR_NOMEM;
 	}
 	arena_free(&a);
-	return err;
+	return err == ERR_IO || t->now ? OK : err;
 }
 
+/* When shared memory is built anew there is what was before. */
 enum err fresh_load(char *why, size_t cap)
 {
-	struct db *d = db_open(db_url(), false, why, cap);
-	enum err   err;
+	struct db *d = db_at_boot();
+	enum err   err = d ? load(d, &kept.networks, why, cap) : OK;
 
-	if (!d)
-		return ERR_IO;
-	err = load(d, &kept.networks, why, cap);
-	if (!err)
-		err = load(d, &kept.numbers, why, cap);
-	db_close(d);
-	return err;
+	return err || !d ? err : load(d, &kept.numbers, why, cap);
 }
 
-static void again(struct table *t)
+/* `failed`: the store is looked for all the time, and may be there soon. */
+static void again(struct table *t, bool failed)
 {
-	wheel_arm(kept.wheel, &t->timer, clock_ms() + permissions_cfg.refresh_ms);
+	uint32_t ms = permissions_cfg.refresh_ms;
+
+	wheel_arm(kept.wheel, &t->timer, clock_ms() + (failed && ms > AGAIN_MS ? AGAIN_MS : ms));
 }
 
 static void rows_came(void *arg, enum err err, const struct db_rows *rows);
@@ -132,20 +132,20 @@ static void ask(struct table *t)
 	if (t->asked)
 		return;
 	counter_inc(&permissions_failures);
-	again(t);
+	again(t, true);
 }
 
 static void rows_came(void *arg, enum err err, const struct db_rows *rows)
 {
 	struct table *t = arg;
+	bool          failed = err || !replace(t, rows);
 
 	t->asked = false;
-	if (err || !replace(t, rows))
-		counter_inc(&permissions_failures);
-	if (t->outdated && !err)
+	counter_add(&permissions_failures, failed);
+	if (t->outdated && !failed)
 		ask(t);
 	else
-		again(t);
+		again(t, failed);
 }
 
 static void refresh(struct timer *timer)
@@ -181,6 +181,6 @@ void fresh_keep(struct loop *l)
 	kept.wheel = loop_wheel(l);
 	timer_init(&kept.networks.timer, refresh);
 	timer_init(&kept.numbers.timer, refresh);
-	again(&kept.networks);
-	again(&kept.numbers);
+	again(&kept.networks, !kept.networks.now);
+	again(&kept.numbers, !kept.numbers.now);
 }

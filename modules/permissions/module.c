@@ -30,6 +30,8 @@ static enum verdict fn_call_class(struct call *c)
 		return V_ERROR;
 	}
 	number = number_of(&c->req->arena, v);
+	if (number.len && !fresh_numbers())
+		return call_unavailable(c);
 	class = numbers_find(fresh_numbers(), number);
 	if (class)
 		c->result = value_str(arena_dup(&c->req->arena, *class));
@@ -43,9 +45,9 @@ static const struct mod_arg class_args[] = {
 static const struct mod_func funcs[] = {
 	{ "trusted_peer", fn_trusted_peer, NULL, T_STR, true, NULL, IN_REQUEST | IN_DIALOG, 0,
 	  "name of the trusted peer that sent this request, by its source address (table trusted_peers, the narrowest network counts); null: of none" },
-	{ "call_class", fn_call_class, class_args, T_STR, true, NULL, IN_ANY, 0,
+	{ "call_class", fn_call_class, class_args, T_STR, true, NULL, IN_ANY, F_MAY_END,
 	  "class of calls that a number belongs to: a text or the user of a URI, with or without visual separators (table call_prefixes, the longest prefix "
-	  "counts); null: to none, or it is no number" },
+	  "counts); null: to none, or it is no number; 503 while the table has not been read yet" },
 	{ 0 }
 };
 

@@ -26,7 +26,7 @@ struct str number_of(struct arena *a, const struct value *v);
 
 /* --- fresh.c: both tables, in the private memory of each process --- */
 MUST_CHECK enum err fresh_boot(void);
-MUST_CHECK enum err fresh_load(char *why, size_t cap);	/* supervisor */
+MUST_CHECK enum err fresh_load(char *why, size_t cap);	/* supervisor; OK while the store is away */
 void fresh_keep(struct loop *l);			/* worker */
 const struct networks *fresh_networks(void);		/* NULL: not loaded */
 const struct numbers *fresh_numbers(void);

@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 
+enum { AGAIN_MS = 1000 };
+
 static const char select_names[] = "SELECT name FROM domains";
 static struct db_stmt names = { select_names, 0, 0 };
 
@@ -61,6 +63,11 @@ bool profile_is_domain(struct str host)
 	return domains_have(served.now, host);
 }
 
+bool profile_knows_domains(void)
+{
+	return served.now != NULL;
+}
+
 static bool replace(const struct db_rows *rows)
 {
 	struct domains *d = domains_of(rows);
@@ -77,15 +84,16 @@ void domains_boot(void)
 	db_stmt_register(&names);
 }
 
+/* When shared memory is built anew there are those of before. */
 enum err domains_load(char *why, size_t cap)
 {
-	struct db     *d = db_open(db_url(), false, why, cap);
+	struct db     *d = db_at_boot();
 	struct arena   a;
 	struct db_rows rows;
 	enum err       err;
 
 	if (!d)
-		return ERR_IO;
+		return OK;
 	arena_init(&a, NULL, 0, 64 << 20);
 	err = db_exec(d, select_names, NULL, 0, &a, &rows, why, cap);
 	if (!err && !replace(&rows)) {
@@ -93,13 +101,15 @@ enum err domains_load(char *why, size_t cap)
 		err = ERR_NOMEM;
 	}
 	arena_free(&a);
-	db_close(d);
-	return err;
+	return err == ERR_IO || served.now ? OK : err;
 }
 
-static void again(void)
+/* `failed`: the store is looked for all the time, and may be there soon. */
+static void again(bool failed)
 {
-	wheel_arm(served.wheel, &served.timer, clock_ms() + profile_cfg.domains_refresh_ms);
+	uint32_t ms = profile_cfg.domains_refresh_ms;
+
+	wheel_arm(served.wheel, &served.timer, clock_ms() + (failed && ms > AGAIN_MS ? AGAIN_MS : ms));
 }
 
 static void names_came(void *arg, enum err err, const struct db_rows *rows);
@@ -112,20 +122,21 @@ static void refresh(struct timer *t)
 	if (served.asked)
 		return;
 	counter_inc(&profile_failures);
-	again();
+	again(true);
 }
 
 /* While the store is away the domains of before are served. */
 static void names_came(void *arg, enum err err, const struct db_rows *rows)
 {
+	bool failed = err || !replace(rows);
+
 	(void)arg;
 	served.asked = false;
-	if (err || !replace(rows))
-		counter_inc(&profile_failures);
-	if (served.outdated && !err)
+	counter_add(&profile_failures, failed);
+	if (served.outdated && !failed)
 		refresh(NULL);
 	else
-		again();
+		again(failed);
 }
 
 void domains_read_now(void)
@@ -143,5 +154,5 @@ void domains_keep_fresh(struct loop *l)
 {
 	served.wheel = loop_wheel(l);
 	timer_init(&served.timer, refresh);
-	again();
+	again(!served.now);
 }

@@ -63,7 +63,8 @@ static enum err worker_start(struct loop *l, char *why)
 	return OK;
 }
 
-const struct profile_service profile_service = { .known = profile_known, .credentials = profile_credentials, .is_domain = profile_is_domain };
+const struct profile_service profile_service = { .known = profile_known, .credentials = profile_credentials, .is_domain = profile_is_domain,
+						.knows_domains = profile_knows_domains };
 
 const struct module module = {
 	.abi = MODULE_ABI, .name = "profile", .help = "who the users are, and which domains are served",

@@ -181,7 +181,7 @@ static enum verdict unavailable(struct request *r, enum err err)
 	struct buf headers = buf_on(room, sizeof(room));
 
 	counter_inc(&profile_failures);
-	log_error(&r->c, "no profile from the store error=%s", err_name(err));
+	LOG_IF(db_log_level(err), &r->c, "no profile from the store error=%s", err_name(err));
 	buf_printf(&headers, "Retry-After: %d\r\n", PROFILE_RETRY_AFTER_S);
 	return request_reply(r, 503, STR_NONE, buf_str(&headers)) ? V_ERROR : V_END;
 }

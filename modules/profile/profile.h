@@ -24,10 +24,11 @@ struct domains {
 MUST_CHECK struct domains *domains_of(const struct db_rows *rows);
 bool domains_have(const struct domains *d, struct str host);
 void domains_boot(void);
-MUST_CHECK enum err domains_load(char *why, size_t cap);	/* supervisor */
+MUST_CHECK enum err domains_load(char *why, size_t cap);	/* supervisor; OK while the store is away */
 void domains_keep_fresh(struct loop *l);			/* worker */
 void domains_read_now(void);					/* worker: they have changed */
 bool profile_is_domain(struct str host);
+bool profile_knows_domains(void);	/* false: they could not be read yet */
 
 /* --- user.c: what the database says of one user, as bytes --- */
 enum user_row { ROW_USER, ROW_PERMISSION, ROW_GROUP, ROW_PREFERENCE };

@@ -60,6 +60,13 @@ static bool path_allowed(struct request *r, struct refusal *no)
 	return refuse_with(no, 420, STR("Unsupported: path\r\n"));
 }
 
+static bool domains_known(void)
+{
+	const struct profile_service *profile = module_service("profile");
+
+	return !profile || !profile->knows_domains || profile->knows_domains();
+}
+
 /* Step 5 */
 static bool read_aor(struct request *r, struct location_save *s, struct refusal *no)
 {
@@ -67,8 +74,10 @@ static bool read_aor(struct request *r, struct location_save *s, struct refusal 
 
 	if (!to || (to->uri.scheme != URI_SIP && to->uri.scheme != URI_SIPS))
 		return refuse(no, 400, "To Must Be a SIP URI");
-	if (!to->uri.user.len || !proxy_is_self(&to->uri))
+	if (!to->uri.user.len)
 		return refuse(no, 404, NULL);
+	if (!proxy_is_self(&to->uri))
+		return domains_known() ? refuse(no, 404, NULL) : refuse_with(no, 503, STR("Retry-After: 5\r\n"));
 	s->aor = aor_of(&r->arena, &to->uri);
 	return s->aor.p ? true : refuse(no, 503, NULL);
 }

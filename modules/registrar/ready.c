@@ -16,7 +16,7 @@ static void unavailable(struct request *r, enum err err)
 	struct buf headers = buf_on(room, sizeof(room));
 
 	counter_inc(&registrar_unavailable);
-	log_warn(&r->c, "the contacts of a user are not known error=%s", err_name(err));
+	LOG_IF(db_log_level(err), &r->c, "the contacts of a user are not known error=%s", err_name(err));
 	buf_printf(&headers, "Retry-After: %d\r\n", RETRY_AFTER_S);
 	if (request_reply(r, 503, STR_NONE, buf_str(&headers)))
 		log_error(&r->c, "no memory to answer");

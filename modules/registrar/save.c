@@ -27,7 +27,7 @@ static enum verdict unavailable(struct call *c, struct request *r, enum err err)
 	struct buf headers = buf_on(room, sizeof(room));
 
 	counter_inc(&registrar_unavailable);
-	log_error(&r->c, "cannot keep a registration error=%s", err_name(err));
+	LOG_IF(db_log_level(err), &r->c, "cannot keep a registration error=%s", err_name(err));
 	buf_printf(&headers, "Retry-After: %d\r\n", RETRY_AFTER_S);
 	return answer(c, r, 503, NULL, buf_str(&headers));
 }

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "db/db.h"
+#include "db/postgres/postgres.h"
 #include "net/dns.h"
 #include "pg_cluster.h"
 
@@ -70,6 +70,7 @@ static void begin(void)
 	db_stmt_register(&is_tls);
 	db_stmt_register(&write_one);
 	db_stmt_register(&all_notes);
+	db_set_writer_slot(1);
 	proc_enter(1, "worker 1");
 	log_redirect(note_line);
 }
@@ -593,4 +594,28 @@ TEST(every_table_and_view_says_what_it_is)
 	CHECK_INT(r.rows, 0);
 	arena_free(&a);
 	end();
+}
+
+/* Appendix A of PostgreSQL's manual. */
+TEST(some_failures_to_connect_pass_and_others_do_not)
+{
+	static const struct { const char *words; enum err want; } rows[] = {
+		{ "connection to server at \"127.0.0.1\", port 1 failed: Connection refused\n\tIs the server running …?", ERR_IO },
+		{ "could not translate host name \"db.invalid\" to address: Name or service not known", ERR_IO },
+		{ "connection to server on socket \"/x/.s.PGSQL.1\" failed: FATAL:  57P03: the database system is starting up", ERR_IO },
+		{ "FATAL:  53300: sorry, too many clients already", ERR_IO },
+		{ "FATAL:  08P01: server login has been failing, try again later", ERR_IO },
+		{ "the connection was lost", ERR_IO },
+		{ "FATAL:  28P01: password authentication failed for user \"x\"", ERR_STATE },
+		{ "СБОЙ:  28000: role \"x\" does not exist", ERR_STATE },
+		{ "FATAL:  3D000: database \"x\" does not exist", ERR_STATE },
+		{ "host a: FATAL:  57P03: starting up; host b: FATAL:  28P01: password authentication failed", ERR_STATE },
+		{ "fe_sendauth: no password supplied", ERR_STATE },
+		{ "SSL error: certificate verify failed", ERR_STATE },
+		{ "server does not support SSL, but SSL was required", ERR_STATE },
+		{ "invalid integer value \"1:2\" for connection option \"port\"", ERR_STATE },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		CHECK_ROW(pg_connect_err(rows[i].words) == rows[i].want, rows[i].words);
 }

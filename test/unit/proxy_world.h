@@ -51,10 +51,17 @@ static inline bool follow(struct request *r)
 }
 static inline bool local_host(struct str host) { return str_ieqz(host, "example.org"); }
 
+/* Also when shared memory was made anew. */
+static inline void world_proxy(void)
+{
+	static const struct proxy_user user = { .request = run_script, .follow = follow, .is_local = local_host };
+
+	CHECK(!proxy_boot(&user));
+}
+
 static inline void world_begin(void)
 {
 	static const struct clock_source clock = { .mono_ms = fake_ms, .unix_us = fake_us };
-	static const struct proxy_user   user = { .request = run_script, .follow = follow, .is_local = local_host };
 	static const struct net_user     net = { .received = proxy_received };
 
 	memset(&w, 0, sizeof(w));
@@ -67,7 +74,8 @@ static inline void world_begin(void)
 	net_replace(capture);
 	net_set_user(&net);
 	w.us = net_fake_listener(TP_UDP, "127.0.0.1", 5060);
-	CHECK(w.us && !proxy_boot(&user));
+	CHECK(w.us);
+	world_proxy();
 	w.caller.via = w.us;
 	CHECK(!addr_parse(STR("127.0.0.2"), 5070, &w.caller.peer));
 }

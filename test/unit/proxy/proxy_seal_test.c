@@ -127,12 +127,12 @@ TEST(seals_outlive_a_restart_with_the_same_secret_only)
 	char       room[SEAL_BYTES + 1];
 	struct str seal;
 
-	CHECK(!proxy_set_secret(STR("a secret of many characters")));
+	CHECK(!proxy_set_secret(STR("a secret of many characters"), false));
 	seal = world_with_dialog(room);
 	for (int other = 0; other < 2; other++) {
 		over();
 		if (other)
-			CHECK(!proxy_set_secret(STR("another secret of as many")));
+			CHECK(!proxy_set_secret(STR("another secret of as many"), false));
 		world_begin();
 		dialog_seal.on = true;
 		asked = 0;
@@ -141,6 +141,33 @@ TEST(seals_outlive_a_restart_with_the_same_secret_only)
 		CHECK_INT(asked, other);
 	}
 	over();
+}
+
+/* Its database was away at the start. */
+TEST(a_server_that_began_without_its_secret_takes_both_afterwards)
+{
+	char       room[SEAL_BYTES + 1];
+	struct str seal, other = STR("0000000000000000");
+
+	CHECK(!proxy_set_secret(STR("a secret to begin with"), true));
+	seal = world_with_dialog(room);
+	CHECK(proxy_secret_awaited());
+	receive_sealed(WITHIN("BYE", THERE, ";tag=1", ";tag=2", "c1", US), other);
+	CHECK(w.sent == 1 && sent_has(0, "SIP/2.0 503 ") && sent_has(0, "Retry-After:") && !asked);
+	CHECK(!proxy_add_secret(STR("the secret of all of us")));
+	CHECK(!proxy_secret_awaited());
+	receive_sealed(WITHIN("BYE", THERE, ";tag=1", ";tag=2", "c1", US), seal);
+	CHECK(w.sent == 2 && str_starts(w.bytes[1], STR("BYE ")) && !asked);
+	over();
+
+	CHECK(!proxy_set_secret(STR("a secret to begin with"), true));
+	seal = world_with_dialog(room);
+	CHECK(!proxy_add_secret(STR_NONE));	/* there is none: it stays */
+	CHECK(!proxy_secret_awaited());
+	receive_sealed(WITHIN("BYE", THERE, ";tag=1", ";tag=2", "c1", US), seal);
+	CHECK(w.sent == 1 && str_starts(w.bytes[0], STR("BYE ")));
+	over();
+	CHECK(!proxy_set_secret(STR("a secret of many characters"), false));
 }
 
 TEST(both_record_routes_of_two_sockets_are_sealed)
