@@ -129,6 +129,7 @@ enum verdict fn_calls_of(struct call *c);
 /* --- desk.c: the queue, and the writer's part --- */
 shm_owner cdr_owner(void);
 MUST_CHECK enum err desk_boot(void);
+void desk_simulate(void);	/* a test of a script has no disk */
 void desk_statements(void);	/* supervisor, at the start */
 /* Hand over. Also under locks below RANK_MAILBOX. */
 void desk_record(const struct cdr_record *r);

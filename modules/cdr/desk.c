@@ -35,6 +35,7 @@ static struct {
 	struct shared *shared;
 	/* the writer's own */
 	struct loop   *loop;		/* NULL: there is none in this process */
+	bool           simulated;	/* the spool is that of a server: a test of its script neither reads nor writes there */
 	struct spool   spool;
 	bool           open, stopping;
 	uint64_t       synced_ms;	/* when */
@@ -453,6 +454,11 @@ bool desk_caught_up(void)
 	return desk.caught_up;
 }
 
+void desk_simulate(void)
+{
+	desk.simulated = true;
+}
+
 void desk_statements(void)
 {
 	db_stmt_register(&put);
@@ -461,6 +467,8 @@ void desk_statements(void)
 
 enum err desk_start(struct loop *l, char *why)
 {
+	if (desk.simulated)
+		return OK;
 	if (desk.open)
 		spool_close(&desk.spool);	/* a test plays several processes */
 	if (disk_start(l)) {

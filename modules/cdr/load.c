@@ -80,6 +80,7 @@ enum err calls_load(char *why, size_t cap)
 	db_stmt_register(&open_page);
 	later.start_ms = clock_unix_us() / 1000;
 	if (is_simulation()) {
+		desk_simulate();
 		node_draw();
 		return OK;
 	}
