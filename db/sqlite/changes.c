@@ -28,15 +28,19 @@ static void failed(enum err err)
 	look_in(AWAY_MS);
 }
 
+/* False: there is nothing to be taken from this answer. */
+static bool answered(enum err err)
+{
+	if (seen.loop && err)
+		failed(err);
+	return seen.loop && !err;
+}
+
 static void on_newest(void *unused, enum err err, const struct db_rows *rows)
 {
 	(void)unused;
-	if (!seen.loop)
+	if (!answered(err))
 		return;
-	if (err) {
-		failed(err);
-		return;
-	}
 	seen.last = db_cell(rows, 0, 0)->i;
 	db_heard_all();
 	look_in(LOOK_MS);
@@ -50,12 +54,8 @@ static bool follows(const struct db_rows *rows)
 static void on_rows(void *unused, enum err err, const struct db_rows *rows)
 {
 	(void)unused;
-	if (!seen.loop)
+	if (!answered(err))
 		return;
-	if (err) {
-		failed(err);
-		return;
-	}
 	if (!follows(rows)) {
 		seen.last = -1;
 		look_in(0);
