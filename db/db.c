@@ -160,6 +160,27 @@ bool db_values_ok(const struct db_value *v, unsigned n)
 	return n <= DB_MOST_PARAMS;
 }
 
+size_t db_values_bytes(const struct db_value *v, unsigned n)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes += v[i].s.len + 1;
+	return bytes;
+}
+
+void db_values_copy(struct db_value *to, const struct db_value *v, unsigned n, char *room)
+{
+	for (unsigned i = 0; i < n; i++) {
+		to[i] = v[i];
+		to[i].s.p = room;
+		if (v[i].s.len)
+			memcpy(room, v[i].s.p, v[i].s.len);
+		room[v[i].s.len] = '\0';
+		room += v[i].s.len + 1;
+	}
+}
+
 static bool more_room(struct db_collect *c)
 {
 	size_t           room = c->room ? c->room * 2 : 4;

@@ -61,6 +61,9 @@ extern const struct db_driver db_sqlite, db_postgres;
 
 /* Texts must be UTF-8 without NUL in every engine. */
 bool db_values_ok(const struct db_value *v, unsigned n);
+/* Copies values, and their texts to `room`, each with a NUL behind it; db_values_bytes() says how many bytes that takes. */
+size_t db_values_bytes(const struct db_value *v, unsigned n);
+void   db_values_copy(struct db_value *to, const struct db_value *v, unsigned n, char *room);
 /* Of a change; the words may not hold a value. */
 void db_note_refused(const char *why);
 /* What an engine has heard. */

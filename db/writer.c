@@ -60,18 +60,9 @@ static void deliver(struct mail *m)
 		db_write_free(l);
 }
 
-static size_t text_bytes(const struct db_value *v, unsigned n)
-{
-	size_t bytes = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		bytes += v[i].s.len;
-	return bytes;
-}
-
 static size_t letter_bytes(const struct db_write *l)
 {
-	return sizeof(*l) + l->n * sizeof(l->v[0]) + text_bytes(l->v, l->n);
+	return sizeof(*l) + l->n * sizeof(l->v[0]) + db_values_bytes(l->v, l->n);
 }
 
 static void forget(struct db_write *l)
@@ -111,22 +102,14 @@ static void take(struct mail *m)
 
 struct db_write *db_write_new(const struct db_stmt *st, const struct db_value *params, unsigned n)
 {
-	struct db_write *l = shm_zalloc(w.tag, sizeof(*l) + n * sizeof(l->v[0]) + text_bytes(params, n));
-	char            *at;
+	struct db_write *l = shm_zalloc(w.tag, sizeof(*l) + n * sizeof(l->v[0]) + db_values_bytes(params, n));
 
 	if (!l)
 		return NULL;
 	mail_init(&l->mail, take);
 	l->stmt = st;
 	l->n = (uint16_t)n;
-	at = (char *)&l->v[n];
-	for (unsigned i = 0; i < n; i++) {
-		l->v[i] = params[i];
-		if (!params[i].s.len)
-			continue;
-		l->v[i].s.p = memcpy(at, params[i].s.p, params[i].s.len);
-		at += params[i].s.len;
-	}
+	db_values_copy(l->v, params, n, (char *)&l->v[n]);
 	return l;
 }
 

@@ -243,12 +243,12 @@ static void on_late(struct timer *t)
 
 static struct pg_question *question_new(const struct db_stmt *st, const struct db_value *params)
 {
-	struct pg_question *q = malloc(sizeof(*q) + st->params * sizeof(q->v[0]) + pg_room(params, st->params));
+	struct pg_question *q = malloc(sizeof(*q) + st->params * sizeof(q->v[0]) + db_values_bytes(params, st->params));
 
 	if (!q)
 		return NULL;
 	*q = (struct pg_question){ .stmt = st, .at_ms = clock_ms() };
-	pg_copy(q->v, params, st->params, (char *)&q->v[st->params]);
+	db_values_copy(q->v, params, st->params, (char *)&q->v[st->params]);
 	return q;
 }
 

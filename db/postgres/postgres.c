@@ -164,10 +164,10 @@ static enum err params_of(struct pg *p, const struct db_value *v, unsigned n, st
 
 	arena_reset(&p->scratch);
 	copy = arena_alloc(&p->scratch, (n + 1) * sizeof(*copy));
-	room = arena_alloc(&p->scratch, pg_room(v, n) + 1);
+	room = arena_alloc(&p->scratch, db_values_bytes(v, n) + 1);
 	if (!copy || !room)
 		return ERR_NOMEM;
-	pg_copy(copy, v, n, room);
+	db_values_copy(copy, v, n, room);
 	pg_params_set(out, copy, n);
 	return OK;
 }

@@ -44,9 +44,6 @@ struct pg_params {
 };
 /* Texts of `v` must be followed by a NUL, which libpq wants. `p` points into `v`. */
 void pg_params_set(struct pg_params *p, const struct db_value *v, unsigned n);
-/* Copies values, each text with a NUL behind it, to `room`; pg_room() says how many bytes that takes. */
-size_t pg_room(const struct db_value *v, unsigned n);
-void   pg_copy(struct db_value *to, const struct db_value *v, unsigned n, char *room);
 /* The cells of one row. Texts lie in the result, bytes in the arena. ERR_NOMEM. */
 MUST_CHECK enum err pg_row(const PGresult *r, int row, struct db_value *cell, struct arena *a);
 /* What a result says: OK, or by its SQLSTATE what driver.h says. */

@@ -36,27 +36,6 @@ void pg_params_set(struct pg_params *p, const struct db_value *v, unsigned n)
 	}
 }
 
-size_t pg_room(const struct db_value *v, unsigned n)
-{
-	size_t bytes = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		bytes += v[i].s.len + 1;
-	return bytes;
-}
-
-void pg_copy(struct db_value *to, const struct db_value *v, unsigned n, char *room)
-{
-	for (unsigned i = 0; i < n; i++) {
-		to[i] = v[i];
-		to[i].s.p = room;
-		if (v[i].s.len)
-			memcpy(room, v[i].s.p, v[i].s.len);
-		room[v[i].s.len] = '\0';
-		room += v[i].s.len + 1;
-	}
-}
-
 /* --- rows --- */
 
 static unsigned hex_digit(char c)

@@ -229,24 +229,12 @@ static void on_late(struct timer *t)
 
 static struct question *question_new(const struct db_stmt *st, const struct db_value *params)
 {
-	struct question *q;
-	size_t           bytes = 0;
-	char            *at;
+	struct question *q = malloc(sizeof(*q) + db_values_bytes(params, st->params));
 
-	for (unsigned i = 0; i < st->params; i++)
-		bytes += params[i].s.len;
-	q = malloc(sizeof(*q) + bytes);
 	if (!q)
 		return NULL;
 	*q = (struct question){ .stmt = st, .at_ms = clock_ms() };
-	at = q->text;
-	for (unsigned i = 0; i < st->params; i++) {
-		q->v[i] = params[i];
-		if (!params[i].s.len)
-			continue;
-		q->v[i].s.p = memcpy(at, params[i].s.p, params[i].s.len);
-		at += params[i].s.len;
-	}
+	db_values_copy(q->v, params, st->params, q->text);
 	arena_init(&q->arena, q->room, sizeof(q->room), MOST_ANSWER_BYTES);
 	return q;
 }
