@@ -63,7 +63,7 @@ struct ctl_option {
 };
 /* Tables ending with a NULL group. */
 extern const struct ctl_command ctl_user_commands[], ctl_domain_commands[], ctl_location_commands[], ctl_server_commands[], ctl_database_commands[], ctl_table_commands[], ctl_trail_commands[], ctl_help_commands[],
-	ctl_address_commands[], ctl_right_commands[], ctl_peer_commands[], ctl_import_commands[], ctl_init_commands[], ctl_completion_commands[], ctl_doctor_commands[], ctl_calls_commands[];
+	ctl_address_commands[], ctl_right_commands[], ctl_peer_commands[], ctl_import_commands[], ctl_init_commands[], ctl_completion_commands[], ctl_doctor_commands[], ctl_calls_commands[], ctl_profile_commands[];
 /* In the order of `help`; NULL past the end. */
 const struct ctl_command *ctl_command_at(size_t i);
 

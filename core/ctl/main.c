@@ -12,7 +12,7 @@
 enum { MOST_MEMORY = 256 << 20 };
 
 static const struct ctl_command *const groups[] = {
-	ctl_init_commands, ctl_doctor_commands, ctl_user_commands, ctl_domain_commands, ctl_address_commands, ctl_right_commands, ctl_peer_commands, ctl_import_commands, ctl_location_commands, ctl_calls_commands, ctl_table_commands, ctl_trail_commands, ctl_server_commands, ctl_database_commands, ctl_completion_commands, ctl_help_commands,
+	ctl_init_commands, ctl_doctor_commands, ctl_user_commands, ctl_domain_commands, ctl_address_commands, ctl_right_commands, ctl_peer_commands, ctl_import_commands, ctl_location_commands, ctl_profile_commands, ctl_calls_commands, ctl_table_commands, ctl_trail_commands, ctl_server_commands, ctl_database_commands, ctl_completion_commands, ctl_help_commands,
 };
 
 const struct ctl_command *ctl_command_at(size_t i)

@@ -230,6 +230,34 @@ enum cache_state cache_find(struct str key, uint64_t since_ms, struct cached *ou
 	return state;
 }
 
+static uint64_t left_ms(uint64_t until, uint64_t now)
+{
+	return until > now ? until - now : 0;
+}
+
+bool cache_peek(struct str key, struct cached *out, struct cache_times *t, enum cache_state *state)
+{
+	uint64_t      hash = hash_str(&all.c->key, key), now = clock_ms();
+	struct shard *s = shard_of(hash);
+	struct entry *e;
+
+	out->len = 0;
+	lock(&s->lock);
+	e = find_locked(s, hash, key);
+	if (e) {
+		*state = state_of(e, 0);
+		*t = (struct cache_times){
+			.age_ms = now - e->at_ms,
+			.fresh_ms = *state == CACHE_FRESH ? left_ms(e->at_ms + (e->len ? profile_cfg.lifetime_ms : profile_cfg.unknown_lifetime_ms), now) : 0,
+			.grace_ms = left_ms(verified_ms(e) + profile_cfg.grace_ms, now),
+		};
+		out->len = e->len;
+		memcpy(out->bytes, e->text + e->key_len, e->len);
+	}
+	unlock(&s->lock);
+	return e != NULL;
+}
+
 /* --- asking --- */
 
 static struct asking *asking_locked(struct shard *s, uint64_t hash, struct str key)
@@ -380,7 +408,7 @@ void cache_adopt(void)
 
 /* --- changes --- */
 
-void cache_drop(struct str key)
+bool cache_drop(struct str key)
 {
 	uint64_t       hash = hash_str(&all.c->key, key);
 	struct shard  *s = shard_of(hash);
@@ -395,6 +423,7 @@ void cache_drop(struct str key)
 	if (a)
 		a->overtaken = true;
 	unlock(&s->lock);
+	return e != NULL;
 }
 
 void cache_doubt_all(void)

@@ -98,6 +98,30 @@ TEST(what_was_learnt_is_fresh_for_its_lifetime_and_old_for_the_time_of_grace)
 	teardown();
 }
 
+TEST(people_see_what_is_in_memory_and_how_long_it_is_good)
+{
+	struct cache_times times;
+	enum cache_state   state;
+
+	setup(1 << 20);
+	CHECK(!cache_peek(STR("a@x"), &t.got, &times, &state) && !t.got.len);
+	learn("a@x", "alice");
+	learn("n@x", "");
+	at(t.now_ms + 40);
+	CHECK(cache_peek(STR("a@x"), &t.got, &times, &state) && state == CACHE_FRESH);
+	CHECK_STR(str_n(t.got.bytes, t.got.len), "alice");
+	CHECK(times.age_ms == 40 && times.fresh_ms == 960 && times.grace_ms == 10000);
+	CHECK(cache_peek(STR("n@x"), &t.got, &times, &state) && state == CACHE_FRESH && !t.got.len && times.fresh_ms == 60);
+	at(t.now_ms + 1000);
+	CHECK(cache_peek(STR("a@x"), &t.got, &times, &state) && state == CACHE_OLD && !times.fresh_ms);
+	cache_hearing(false);
+	at(t.now_ms + 10000);
+	CHECK(cache_peek(STR("a@x"), &t.got, &times, &state) && state == CACHE_NONE && !times.grace_ms);
+	CHECK(cache_drop(STR("a@x")));
+	CHECK(!cache_drop(STR("a@x")) && !cache_peek(STR("a@x"), &t.got, &times, &state));
+	teardown();
+}
+
 TEST(while_nothing_is_heard_all_is_old_and_afterwards_until_asked_anew)
 {
 	setup(1 << 20);

@@ -28,7 +28,7 @@ static void heard(enum db_news news, struct str key)
 		cache_doubt_all();
 		tell_workers();
 	} else if (str_starts(key, STR("user:"))) {
-		cache_drop(str_from(key, 5));
+		(void)cache_drop(str_from(key, 5));
 	} else if (str_is(key, "users")) {
 		cache_doubt_all();
 	} else if (str_is(key, "domains")) {

@@ -68,6 +68,6 @@ const struct profile_service profile_service = { .known = profile_known, .creden
 
 const struct module module = {
 	.abi = MODULE_ABI, .name = "profile", .help = "who the users are, and which domains are served",
-	.offers = "profile", .service = &profile_service, .params = params, .funcs = funcs, .counters = counters,
+	.offers = "profile", .service = &profile_service, .params = params, .funcs = funcs, .commands = profile_commands, .counters = counters,
 	.configure = configure, .start = start, .worker_start = worker_start,
 };

@@ -85,10 +85,21 @@ void cache_waiter_free(struct cache_waiter *w);
 /* What a predecessor in this slot was asking when it died: others ask instead. */
 void cache_adopt(void);
 /* What the database tells, in the process that listens. */
-void cache_drop(struct str key);	/* it has changed */
+bool cache_drop(struct str key);	/* it has changed; was it there? */
 void cache_doubt_all(void);		/* all may have changed */
 void cache_hearing(bool hearing);
 void cache_clear(void);
+
+/* For people: looking is no use of it. False: it is not there; *out then has no bytes. */
+struct cache_times {
+	uint64_t age_ms;	/* since it came from the database */
+	uint64_t fresh_ms;	/* so long it is used without asking, if no change is told of */
+	uint64_t grace_ms;	/* so long while the database is away */
+};
+bool cache_peek(struct str key, struct cached *out, struct cache_times *t, enum cache_state *state);
+
+/* --- command.c --- */
+extern const struct mod_command profile_commands[];
 
 /* --- lookup.c --- */
 /* `bytes` (user.c) live as long as the call; none: nobody. */

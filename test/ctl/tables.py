@@ -127,7 +127,7 @@ STORY = (
 
 
 # they have tests of their own
-TOLD_ELSEWHERE = {"init", "doctor", "import", "export", "table", "why", "trace", "status", "reload", "rollback", "memory", "stats", "db", "completion", "help", "version"}
+TOLD_ELSEWHERE = {"init", "doctor", "import", "export", "table", "profile", "why", "trace", "status", "reload", "rollback", "memory", "stats", "db", "completion", "help", "version"}
 
 
 @test

@@ -1,5 +1,6 @@
 """Profiles in shared memory: how soon a change holds, how often the database is asked, and what holds while it is away."""
 import concurrent.futures
+import json
 import os
 import signal
 import statistics
@@ -185,3 +186,26 @@ def _(b):
     for i in range(4):
         for n in range(2):
             assert [p for p in group if asks(p, f"n{i}.{n}")[0] == 404] == group
+
+
+@test("siparioctl profile: what is in memory, without secrets, and away with it")
+def _(b):
+    s = server(b, None)
+    p = phone(b, s, "carol")
+    s.sql("INSERT INTO preferences (user_id, name, value) SELECT id, 'language', 'it' FROM users WHERE name = 'bob'")
+    show = lambda user: json.loads(s.ctl("--json", "profile", "show", f"{user}@{DOMAIN}"))
+    assert show("bob") == {"user": f"bob@{DOMAIN}", "state": "not cached"}
+    heard(s, p, "bob")
+    asks(p, "nobody")
+    bob = show("bob")
+    assert bob["state"] == "fresh" and bob["exists"] and bob["name"] == "bob" and bob["max_calls"] is None and "MD5" in bob["digests"], bob
+    assert abs(bob["from_unix"] - time.time()) < 60 and 0 < bob["fresh_for_s"] <= 3600 and "ha1" not in json.dumps(bob), bob
+    assert bob["preferences"] == [{"name": "language", "value": "it"}], bob
+    assert "language" in s.ctl("profile", "show", f"bob@{DOMAIN}")
+    assert show("nobody")["exists"] is False
+    assert "is forgotten" in s.ctl("profile", "flush", f"bob@{DOMAIN}") and show("bob")["state"] == "not cached"
+    before = count(s, "profile.queries")
+    asks(p, "bob")
+    assert count(s, "profile.queries") == before + 1 and show("bob")["state"] == "fresh"
+    s.ctl("profile", "flush")
+    assert show("bob")["state"] == show("nobody")["state"] == "not cached"
