@@ -98,6 +98,49 @@ static void check_certificates(struct doctor *d)
 		doctor_note(d, HEALTH_GOOD, "certificates", NULL, "none is named (this version listens on UDP and TCP)");
 }
 
+/* --- the way to PostgreSQL --- */
+
+/* A value of the URL's; empty: it says nothing of that. */
+static struct str url_value(struct str url, const char *name)
+{
+	(void)str_take_until(&url, '?');
+	while (url.len) {
+		struct str value = str_take_until(&url, '&'), key = str_take_until(&value, '=');
+
+		if (str_is(key, name))
+			return value;
+	}
+	return STR("");
+}
+
+/* Asked of the other end, since a service file or the environment may say what the URL does not. */
+static void check_way(struct doctor *d, struct db *db)
+{
+	struct db_rows rows;
+	struct str     mode = url_value(str_of(d->c->db), "sslmode");
+	bool           tls, local;
+
+	if (!mode.len && getenv("PGSSLMODE"))
+		mode = str_of(getenv("PGSSLMODE"));
+	if (ctl_sql(d->c, db, "SELECT CASE WHEN ssl THEN 1 ELSE 0 END, coalesce(version, ''), "
+		    "CASE WHEN inet_server_addr() IS NULL OR inet_server_addr() << inet '127.0.0.0/8' OR inet_server_addr() = inet '::1' THEN 1 ELSE 0 END "
+		    "FROM pg_catalog.pg_stat_ssl WHERE pid = pg_backend_pid()", NULL, 0, &rows) || !rows.rows) {
+		doctor_note(d, HEALTH_WARN, "TLS to database", "ask an administrator of the database", "cannot be read: %s", d->c->why);
+		return;
+	}
+	tls = db_cell(&rows, 0, 0)->i;
+	local = db_cell(&rows, 0, 2)->i;
+	if (local)
+		doctor_note(d, HEALTH_GOOD, "TLS to database", NULL, "%s; it is on this host", tls ? "encrypted" : "not encrypted");
+	else if (!tls)
+		doctor_note(d, HEALTH_WARN, "TLS to database", "add sslmode=verify-full and sslrootcert=FILE to the URL", "digests of passwords cross a network in the clear");
+	else if (!str_is(mode, "verify-full"))
+		doctor_note(d, HEALTH_WARN, "TLS to database", "add sslmode=verify-full and sslrootcert=FILE to the URL", "sslmode=" STR_FMT ": encrypted, but anybody may pass for the database",
+			    STR_ARG(mode.len ? mode : STR("prefer")));
+	else
+		doctor_note(d, HEALTH_GOOD, "TLS to database", NULL, STR_FMT ", verify-full", STR_ARG(db_cell(&rows, 0, 1)->s));
+}
+
 /* --- SQLite's file --- */
 
 static void check_file(struct doctor *d, const char *path)
@@ -149,10 +192,12 @@ void doctor_database(struct doctor *d)
 	}
 	doctor_note(d, HEALTH_GOOD, "database", NULL, "%s has schema %d", d->c->shown, DB_SCHEMA);
 	check_latency(d, db);
-	if (sqlite)
+	if (sqlite) {
 		check_file(d, d->c->db + 7);
-	else
+	} else {
 		check_rights(d, db);
+		check_way(d, db);
+	}
 	check_certificates(d);
 	check_domains(d, db);
 	db_close(db);

@@ -136,6 +136,16 @@ def the_doctor_reads_certificates():
         assert want in next(x for x in got if x["check"] == "certificate sslrootcert")["found"]
 
 
+@test
+def the_doctor_looks_at_the_way_to_the_database():
+    c = bench.cluster()
+    c.sql("postgres", "CREATE DATABASE way")
+    ctl("db", "migrate", env={"SIPARIO_DB": c.url("way")})
+    got = json.loads(ctl("doctor", "--json", env={"SIPARIO_DB": c.url("way")}, status=None))
+    got = next(x for x in got if x["check"] == "TLS to database")
+    assert got["result"] == "ok" and "on this host" in got["found"], got
+
+
 # --- completion ---
 
 def words(*line, e=None):
