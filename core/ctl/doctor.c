@@ -1,6 +1,7 @@
 /* `doctor`: looks at all that a server depends on, one line each, and says what helps. */
 #include "ctl/doctor.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ void doctor_note(struct doctor *d, enum health health, const char *check, const 
 	json_put_text(&c->out, "result", str_of(words[health]));
 	json_put_text(&c->out, "check", str_of(check));
 	json_put_text(&c->out, "found", str_of(room));
-	json_put_text(&c->out, "remedy", health ? str_of(remedy) : STR(""));
+	json_put_text(&c->out, "remedy", health && remedy ? str_of(remedy) : STR(""));
 	json_close_object(&c->out);
 	c->said = arena_printf(c->arena, STR_FMT "%-5s %-18s " STR_FMT "\n%s%s%s", STR_ARG(c->said.p ? c->said : STR("")), words[health], check,
 			       STR_ARG(ctl_printable(c->arena, str_of(room))), health && remedy ? "                         -> " : "", health && remedy ? remedy : "", health && remedy ? "\n" : "");
@@ -52,6 +53,10 @@ static void check_configuration(struct doctor *d)
 		return;
 	}
 	c->config = c->config ? c->config : "sipario.cfg";
+	if (access(c->config, R_OK)) {
+		doctor_note(d, HEALTH_FAIL, "configuration", "--config FILE names it", "%s cannot be read: %s", c->config, strerror(errno));
+		return;
+	}
 	module_set_folder(c->modules);
 	s = script_boot() ? NULL : script_load(c->config, &o, c->arena, &report);
 	d->configured = s && !script_apply(s, c->why, sizeof(c->why));

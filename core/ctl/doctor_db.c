@@ -53,7 +53,7 @@ static void check_rights(struct doctor *d, struct db *db)
 	if (err || !rows.rows)
 		doctor_note(d, HEALTH_WARN, "rights", "ask an administrator of the database", "cannot be read: %s", d->c->why);
 	else if (!db_cell(&rows, 0, 2)->i)
-		doctor_note(d, HEALTH_FAIL, "rights", "GRANT sipario_server TO that user", "user " STR_FMT " may not do what the server has to", STR_ARG(db_cell(&rows, 0, 0)->s));
+		doctor_note(d, HEALTH_FAIL, "rights", arena_printf(d->c->arena, "GRANT sipario_server TO \"" STR_FMT "\"%c", STR_ARG(db_cell(&rows, 0, 0)->s), 0).p, "user " STR_FMT " may not do what the server has to", STR_ARG(db_cell(&rows, 0, 0)->s));
 	else if (db_cell(&rows, 0, 1)->i)
 		doctor_note(d, HEALTH_WARN, "rights", "make a user of its own for the server, and GRANT sipario_server TO it", "user " STR_FMT " is a superuser: it may do everything",
 			    STR_ARG(db_cell(&rows, 0, 0)->s));
@@ -187,7 +187,7 @@ void doctor_database(struct doctor *d)
 	struct db *db = ctl_open(d->c);
 
 	if (!db) {
-		doctor_note(d, HEALTH_FAIL, "database", "see that it runs and that the URL is right", "%s", d->c->why);
+		doctor_note(d, HEALTH_FAIL, "database", strchr(d->c->why, '`') ? NULL : "see that it runs and that the URL is right", "%s", d->c->why);	/* it names the command */
 		return;
 	}
 	doctor_note(d, HEALTH_GOOD, "database", NULL, "%s has schema %d", d->c->shown, DB_SCHEMA);

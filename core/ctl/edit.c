@@ -95,6 +95,8 @@ static enum err take_network(struct ctl *c, struct str text, struct values *s)
 	said = arena_printf(c->arena, STR_FMT "/%u", STR_ARG(buf_str(&b)), prefix);
 	if (str_find(text, '/') >= 0 && !str_ieq(said, text))
 		return ctl_fail(c, ERR_SYNTAX, "\"%.80s\" has bits behind its prefix: did you mean " STR_FMT "?", text.p, STR_ARG(said));
+	if (!prefix && c->cmd->options & ~c->options & OPT_FORCE)	/* only who adds takes it */
+		return ctl_fail(c, ERR_STATE, STR_FMT " is everybody: whoever finds this server could call anywhere at its expense; --force if it is meant", STR_ARG(said));
 	push(s, said);
 	return said.p ? OK : ERR_NOMEM;
 }

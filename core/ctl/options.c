@@ -16,7 +16,7 @@ static const struct ctl_option table[] = {
 	{ "stdin", NULL, OPT_STDIN, 0, "user add, passwd: the password is a line of standard input" },
 	{ "generate", NULL, OPT_GENERATE, 0, "user add, passwd: a password is made and printed" },
 	{ "display", "TEXT", OPT_DISPLAY, TEXT(display), "user add: the name to show" },
-	{ "force", NULL, OPT_FORCE, 0, "domain remove: with its users; export, init: write over a file" },
+	{ "force", NULL, OPT_FORCE, 0, "domain remove: with its users; peer add: everybody; export, init: write over a file" },
 	{ "dry-run", NULL, OPT_DRY, 0, "import: check the file, change nothing" },
 	{ "update", NULL, OPT_UPDATE, 0, "import: change users who are there already, in the columns that the file has" },
 	{ "resume", NULL, OPT_RESUME, 0, "import: pass over users who are there already, and commit every 5000: one that broke off is run again" },

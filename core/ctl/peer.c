@@ -26,7 +26,7 @@ static const struct ctl_list peer_list = {
 };
 
 const struct ctl_command ctl_peer_commands[] = {
-	{ "peer", "add", "NETWORK NAME [HELP]", "who calls from there (192.0.2.0/24) needs no password", 0, ctl_edit, &peer_add },
+	{ "peer", "add", "NETWORK NAME [HELP]", "who calls from there (192.0.2.0/24) needs no password", OPT_FORCE, ctl_edit, &peer_add },
 	{ "peer", "remove", "NETWORK", "forget a peer", 0, ctl_edit, &peer_remove },
 	{ "peer", "enable", "NETWORK", "trust it again", 0, ctl_edit, &peer_enable },
 	{ "peer", "disable", "NETWORK", "keep it, but trust it no more", 0, ctl_edit, &peer_disable },

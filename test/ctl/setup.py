@@ -86,7 +86,10 @@ def the_doctor_looks_at_the_database(e):
 
 @test
 def the_doctor_says_what_does_not_work():
-    assert "db migrate" in found(Lone(), status=1)["database"]["found"]
+    database = found(Lone(), status=1)["database"]
+    assert "db migrate" in database["found"] and not database["remedy"]
+    missing = found(Lone(), "--config", "nowhere.cfg", status=1)["configuration"]
+    assert "nowhere.cfg cannot be read: No such file" in missing["found"] and "--config" in missing["remedy"]
     with open("bad.cfg", "w") as f:
         f.write("request_route { frobnicate(); }")
     assert "`sipario -c`" in found(Lone(), "--config", "bad.cfg", status=1)["configuration"]["remedy"]
