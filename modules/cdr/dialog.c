@@ -3,7 +3,7 @@
 #include "base/clock.h"
 
 /* A chain a Call-ID. A call is known by the two tags, of which the BYE has one in From and the other in To: who sends it is who hangs up (RFC 3261
- * §12.2.1.1). 170 bytes a call. */
+ * §12.2.1.1). 128 bytes a call, and what they are counted by. */
 enum { BUCKETS = 16384, LOCKS = 256, GRACE_MS = 32000 };
 
 struct dialog {

@@ -9,7 +9,7 @@ static const struct mod_param params[] = {
 	{ "sync_interval", P_MS, &cdr_cfg.sync_ms, "200ms", 0, 10000, NULL, "a record is on the disk so long after its call has ended, at the latest; 0s: at once", true },
 	{ "spool_limit", P_SIZE, &cdr_cfg.spool_limit, "1GB", 1 << 20, INT64_MAX, NULL, "bytes on the disk while the database is away, about 2 million calls", true },
 	{ "queue_limit", P_SIZE, &cdr_cfg.queue_limit, "16MB", 1 << 16, INT64_MAX, NULL, "bytes in shared memory while the disk does not take them; what is beyond is lost and counted", true },
-	{ "max_calls", P_INT, &cdr_cfg.max_calls, "100000", 1, 10000000, NULL, "calls at a time whose end is waited for, 170 bytes each; of those beyond the end is not known", true },
+	{ "max_calls", P_INT, &cdr_cfg.max_calls, "100000", 1, 10000000, NULL, "calls at a time whose end is waited for, 200 bytes each; of those beyond the end is not known", true },
 	{ "max_duration", P_SECONDS, &cdr_cfg.max_duration_s, "12h", 60, 7 * 86400, NULL, "a call without a BYE for so long has been ended by the server, as far as its record goes", true },
 	{ "refused", P_BOOL, &cdr_cfg.refused, "on", 0, 0, NULL, "records of calls, too, that the script answered by itself without asking anybody (403, 404, 480 …)", true },
 	{ 0 }
