@@ -1,7 +1,5 @@
 #include "process/adopt.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -10,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "shm/shm.h"
 
 enum { POLITE = 10 };	/* nice value of the thread: calls come first */
@@ -94,20 +93,6 @@ static void *thread_main(void *unused)
 	return NULL;
 }
 
-/* Signals are the loop's. */
-static bool thread_start(void)
-{
-	sigset_t every, before;
-	int      bad;
-
-	sigfillset(&every);
-	pthread_sigmask(SIG_SETMASK, &every, &before);
-	bad = pthread_create(&own.thread, NULL, thread_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	own.busy = !bad;
-	return own.busy;
-}
-
 static void thread_end(void)
 {
 	eventfd_t count;
@@ -138,7 +123,8 @@ static void prepare(void)
 		return;
 	own.preparing = wanted;
 	own.next = own.desk->next;
-	if (!thread_start())
+	own.busy = thread_start(&own.thread, thread_main, NULL);
+	if (!own.busy)
 		tell(&my_seat()->failed, wanted);
 }
 

@@ -1,8 +1,6 @@
 /* A worker's reads: one thread with its own connection, so that the loop never waits for a disk. Questions go to it by a list,
  * answers come back by another and an eventfd. The thread touches its connection, the questions it took and the two lists, nothing else:
  * no shared memory, no log, no clock. */
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -10,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "db/sqlite/sqlite.h"
 #include "net/loop.h"
 
@@ -268,19 +267,6 @@ size_t reader_waiting(void)
 	return r.loop ? r.count : 0;
 }
 
-/* Signals are the loop's. */
-static enum err start_thread(void)
-{
-	sigset_t all, before;
-	int      bad;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	bad = pthread_create(&r.thread, NULL, reader_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return bad ? ERR_IO : OK;
-}
-
 enum err reader_start(struct loop *l, const char *path, enum db_mode mode)
 {
 	enum err err;
@@ -301,8 +287,10 @@ enum err reader_start(struct loop *l, const char *path, enum db_mode mode)
 	r.again_ms = 0;
 	r.backoff_ms = BACKOFF_FIRST_MS;
 	err = loop_add(l, &r.wake, EPOLLIN);
-	if (!err && (err = start_thread()))
+	if (!err && !thread_start(&r.thread, reader_main, NULL)) {
 		loop_remove(l, &r.wake);
+		err = ERR_IO;
+	}
 	if (err)
 		close(r.wake.fd);
 	else

@@ -2,11 +2,11 @@
  * errand is about, which nobody else touches meanwhile, and nothing else: no shared memory, no log, no clock. */
 #include "modules/cdr/cdr.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "base/thread.h"
 
 static struct {
 	pthread_t       thread;
@@ -104,19 +104,6 @@ void disk_wait(void)
 	conclude();
 }
 
-/* Signals are the loop's. */
-static enum err start_thread(void)
-{
-	sigset_t all, before;
-	int      bad;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	bad = pthread_create(&disk.thread, NULL, disk_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return bad ? ERR_IO : OK;
-}
-
 enum err disk_start(struct loop *l)
 {
 	enum err err;
@@ -130,8 +117,10 @@ enum err disk_start(struct loop *l)
 	disk.work = disk.after = NULL;
 	disk.stop = false;
 	err = loop_add(l, &disk.wake, EPOLLIN);
-	if (!err && (err = start_thread()))
+	if (!err && !thread_start(&disk.thread, disk_main, NULL)) {
 		loop_remove(l, &disk.wake);
+		err = ERR_IO;
+	}
 	if (err)
 		close(disk.wake.fd);
 	else
