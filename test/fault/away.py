@@ -10,7 +10,7 @@ import deaf
 import postgres
 import sip
 from sipario import BIN, DOMAIN, Server, ctl, new_database, password, role
-from suite import test
+from suite import test, until
 
 # Its domains are in the database alone.
 FOREIGN = """listen @LISTEN@; database "@DATABASE@"; control "@CONTROL@"; domains_of_profile;
@@ -47,13 +47,6 @@ def tcp_url(port, name="sip", **options):
 
 def phone(b, s, user, **kw):
     return b.keep(sip.Phone(s.address, user, DOMAIN, password=password(user), **kw))
-
-
-def until(fn, seconds=20):
-    end = time.monotonic() + seconds
-    while not fn():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.05)
 
 
 def later(m):
@@ -263,13 +256,9 @@ def _(b):
     meanwhile = talk(alice, bob)
     c.start()
     until(lambda: "the database is back" in s.text())
-    until(lambda: counter(s, "cdr.open") == 2)
+    until(lambda: s.counter("cdr.open") == 2)
     for d in (before, meanwhile):
         bye = d.start("BYE")
         bob.answer(bob.wait("BYE"), 200)
         assert alice.finish(bye).status == 200
     until(lambda: c.sql("sip", "SELECT count(*) FROM calls WHERE ended_by = 'caller'") == "2")
-
-
-def counter(s, name):
-    return next(x["value"] for x in json.loads(s.ctl("--json", "stats", name)) if x["name"] == name)

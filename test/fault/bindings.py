@@ -9,9 +9,8 @@ import time
 import postgres
 import relay
 import sip
-from away import counter, until
 from sipario import DOMAIN, Server, new_database, role
-from suite import test
+from suite import test, until
 
 REGISTRAR = """listen @LISTEN@; listen @LISTEN_TCP@; domain @DOMAIN@; database "@DATABASE@"; control "@CONTROL@";
 module location { durable = on; lost_connection = @LOST@; } module registrar { max_contacts = 10; }
@@ -74,7 +73,7 @@ def _(b):
     s = server(b)
     is_lost(b, s, "alice", fin)
     is_lost(b, s, "bob", rst)
-    assert counter(s, "location.lost") == 2
+    assert s.counter("location.lost") == 2
 
 
 @test("lost_connection: which contacts go with their connection, and which stay")
@@ -88,9 +87,9 @@ def _(b):
         assert len(rows(s)) == 2
         rst(phones["open"])
         fin(phones["closed"])
-        until(lambda: counter(s, "location.lost") == 2 - len(stay), 8)
+        until(lambda: s.counter("location.lost") == 2 - len(stay), 8)
         until(lambda: rows(s) == sorted(contact[x] for x in stay), 8)
-        assert counter(s, "location.bindings") == len(stay)
+        assert s.counter("location.bindings") == len(stay)
         if "open" in stay:      # it is connected to
             caller, p = b.keep(sip.Phone(s.address, "caller", DOMAIN)), phones["open"]
             rq = caller.start("MESSAGE", f"sip:open@{DOMAIN}")
@@ -111,7 +110,7 @@ def _(b):
         assert rows(s) == [by_connection(new)]
         end(old)
         time.sleep(1)
-        assert rows(s) == [by_connection(new)] and counter(s, "location.bindings") == 1
+        assert rows(s) == [by_connection(new)] and s.counter("location.bindings") == 1
         rq = caller.start("MESSAGE", f"sip:alice@{DOMAIN}")
         new.answer(new.wait("MESSAGE"), 200)
         assert caller.finish(rq).status == 200
@@ -174,13 +173,13 @@ def _(b):
     with concurrent.futures.ThreadPoolExecutor(len(phones)) as pool:
         assert list(pool.map(calls, callers, phones)) == [200] * len(phones)
     assert reached(callers[0], "zz") == 480         # nobody, which the database says
-    asked = counter(s, "location.asked")
+    asked = s.counter("location.asked")
     assert loading(s), "all was loaded before anything could be asked"
     assert asked >= len(phones) + 1, asked
     until(lambda: not loading(s), 60)
     assert calls(callers[0], phones[0]) == 200 and reached(callers[0], "zz") == 480
-    assert counter(s, "location.asked") == asked
-    assert counter(s, "location.bindings") == MANY + 2 * len(phones)
+    assert s.counter("location.asked") == asked
+    assert s.counter("location.bindings") == MANY + 2 * len(phones)
 
 
 @test("who registers before all bindings are loaded is told of all its contacts, and keeps them", alone=True)

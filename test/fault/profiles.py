@@ -10,7 +10,7 @@ import postgres
 import relay
 import sip
 from sipario import DOMAIN, Server, new_database, password, role
-from suite import test
+from suite import test, until
 
 CACHED = """listen @LISTEN@; domain @DOMAIN@; database "@DATABASE@"; control "@CONTROL@";
 module profile { grace = @GRACE@; domains_refresh = 1h; }
@@ -36,25 +36,10 @@ def phone(b, s, user):
     return b.keep(sip.Phone(s.address, user, DOMAIN, password=password(user)))
 
 
-def count(s, name):
-    for line in s.ctl("stats", name).splitlines():
-        words = line.split()
-        if words and words[0] == name:
-            return int(words[1])
-    raise AssertionError(f"no counter {name}: {s.ctl('stats', name)}")
-
-
 def asks(p, user):
     """Status and reason of a MESSAGE to that user."""
     m = p.finish(p.start("MESSAGE", f"sip:{user}@{DOMAIN}"))
     return m.status, m.start.split(" ", 2)[2]
-
-
-def until(fn, seconds=10):
-    end = time.monotonic() + seconds
-    while not fn():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.02)
 
 
 def cluster(b):
@@ -67,9 +52,9 @@ def heard(s, p, user="alice"):
     """From now on changes are heard: a second question for the same user is not asked."""
     def quiet():
         asks(p, user)
-        before = count(s, "profile.queries")
+        before = s.counter("profile.queries")
         asks(p, user)
-        return count(s, "profile.queries") == before
+        return s.counter("profile.queries") == before
     until(quiet)
 
 
@@ -97,10 +82,10 @@ def changes_hold_soon(b, s, sql):
     until(lambda: all(x.finish(x.start("INFO", "sip:+39@elsewhere.example")).reason == "national" for x in p), 2)
     alice = phone(b, s, "alice")
     alice.registered()
-    before = count(s, "profile.queries")
+    before = s.counter("profile.queries")
     for _ in range(10):
         alice.registered()
-    assert count(s, "profile.queries") == before
+    assert s.counter("profile.queries") == before
     sql("UPDATE users SET ha1_md5 = NULL, ha1_sha256 = NULL WHERE name = 'alice'")
     until(lambda: alice.register().status != 200, 2)
 
@@ -132,7 +117,7 @@ def _(b):
     assert alice.register().status == 200 or time.monotonic() > away + 5
     until(lambda: asks(p, "bob")[0] == 503, 20)
     assert time.monotonic() > away + 5
-    assert count(s, "profile.stale") > 0
+    assert s.counter("profile.stale") > 0
     c.start()
     until(lambda: asks(p, "bob")[0] == 480 and asks(p, "dave")[0] == 480, 20)
     c.sql("sip", f"UPDATE users SET forward_always = 'sip:x@{DOMAIN}' WHERE name = 'bob'")
@@ -163,11 +148,11 @@ def _(b):
     s = server(b, f"postgresql://sipario@127.0.0.1:{far.port}/sip?sslmode=disable")
     group = [phone(b, s, "bob") for _ in range(100)]
     heard(s, group[0], "alice")
-    before = count(s, "profile.queries")
+    before = s.counter("profile.queries")
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         todo = [p.start("MESSAGE", f"sip:bob@{DOMAIN}") for p in group]
         assert all(m.status == 480 for m in pool.map(lambda x: x[0].finish(x[1]), zip(group, todo)))
-    assert count(s, "profile.queries") == before + 1, count(s, "profile.queries") - before
+    assert s.counter("profile.queries") == before + 1, s.counter("profile.queries") - before
 
 
 @test("kill -9 of workers while they ask leaves nobody waiting")
@@ -204,8 +189,8 @@ def _(b):
     assert "language" in s.ctl("profile", "show", f"bob@{DOMAIN}")
     assert show("nobody")["exists"] is False
     assert "is forgotten" in s.ctl("profile", "flush", f"bob@{DOMAIN}") and show("bob")["state"] == "not cached"
-    before = count(s, "profile.queries")
+    before = s.counter("profile.queries")
     asks(p, "bob")
-    assert count(s, "profile.queries") == before + 1 and show("bob")["state"] == "fresh"
+    assert s.counter("profile.queries") == before + 1 and show("bob")["state"] == "fresh"
     s.ctl("profile", "flush")
     assert show("bob")["state"] == show("nobody")["state"] == "not cached"

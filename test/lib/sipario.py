@@ -1,4 +1,5 @@
 """Starts Sipario for a test: an own folder, own ports, an own database; at the end it must stop cleanly and without a sanitizer's complaint."""
+import json
 import os
 import re
 import shutil
@@ -137,6 +138,9 @@ class Server:
 
     def ctl(self, *args, **kw):
         return ctl("--socket", self.control, "--db", self.store, *args, **kw)
+
+    def counter(self, name):
+        return next(x["value"] for x in json.loads(self.ctl("--json", "stats", name)) if x["name"] == name)
 
     def kill(self):
         """kill -9 of the supervisor; those that it leaves behind."""

@@ -52,6 +52,14 @@ def test(name, alone=False):
     return note
 
 
+def until(fn, seconds=20):
+    """Until it is true, whatever the machine is busy with."""
+    end = time.monotonic() + seconds
+    while not fn():
+        assert time.monotonic() < end, f"it did not come true within {seconds} s"
+        time.sleep(0.02)
+
+
 def run_one(name, fn):
     b, started, out = Bench(name), time.monotonic(), ""
     try:
