@@ -38,6 +38,7 @@ static struct {
 	uint32_t     retry_ms;
 	bool         resting;	/* between two tries */
 	bool         away;
+	bool         unreached;	/* it could not even be connected to */
 	bool         known;	/* others know whether it is: not yet in a new process */
 	bool         full;	/* the same */
 	uint64_t     kept_bytes;	/* while away: of the letters with a key */
@@ -218,11 +219,16 @@ static enum err connect_anew(char *why, size_t cap)
 
 static enum err connect_if_needed(char *why, size_t cap)
 {
+	enum err err = OK;
+
 	if (w.conn && w.conn->driver->stale(w.conn)) {
 		db_close(w.conn);
 		w.conn = NULL;
 	}
-	return w.conn ? OK : connect_anew(why, cap);
+	if (!w.conn)
+		err = connect_anew(why, cap);
+	w.unreached = err != OK;
+	return err;
 }
 
 /* OK, and how many letters it was for; otherwise nothing is committed. */
@@ -308,6 +314,19 @@ static void rest(enum err err, const char *why)
 	drop_oldest();
 }
 
+/* All that waited was given up, and nobody may write for long: that it is back is to be known all the same. One that takes connections but no changes
+ * is believed when it has taken one. */
+static void look_again(void)
+{
+	char     why[256] = "the database is away";
+	enum err err = connect_if_needed(why, sizeof(why));
+
+	if (err)
+		rest(err, why);
+	else
+		be_back();
+}
+
 static void write_all(void)
 {
 	char     why[256] = "the database is away";
@@ -324,6 +343,8 @@ static void write_all(void)
 		while (n--)
 			answer_first();
 	}
+	if (!w.resting && w.unreached)
+		look_again();
 }
 
 static void serve(void *unused)
@@ -381,7 +402,7 @@ enum err db_writer_start(struct loop *l)
 	w.conn = NULL;
 	w.most = MOST_IN_GROUP;
 	w.retry_ms = RETRY_FIRST_MS;
-	w.resting = w.away = w.full = w.known = false;
+	w.resting = w.away = w.unreached = w.full = w.known = false;
 	timer_init(&w.again, on_again);
 	timer_init(&w.clean, on_clean);
 	wheel_arm(loop_wheel(l), &w.clean, clock_ms());
@@ -405,7 +426,7 @@ void db_writer_stop(void)
 		return;
 	while (mailbox_read())
 		;
-	w.resting = false;
+	w.resting = w.unreached = false;	/* nobody waits for a look */
 	serve(NULL);
 	say_unwritten();
 	wheel_disarm(&w.again);

@@ -1021,6 +1021,39 @@ CONFORMANCE(changes_fail_when_the_store_stays_away)
 	serve_end();
 }
 
+CONFORMANCE(a_store_that_is_back_is_known_to_be_without_a_change_to_write)
+{
+	static const struct clock_source quick = { fake_ms, fake_us };
+	struct db_presence               p;
+
+	fake.ms = clock_ms();
+	serve_begin();
+	clock_replace(&quick);
+	serve_start();
+	db_worker_stop();
+	memset(logged, 0, sizeof(logged));
+	log_redirect(count_lines);
+	CHECK(!db_writer_start(s.loop));
+	db_close(s.d);
+	s.d = NULL;
+	t.engine->away();
+	write_domain(STR("a.example"));
+	for (int i = 0; i < 1000 && !s.answers; i++)
+		loop_turn(s.loop, 1);
+	CHECK_INT(s.errors[ERR_IO], 1);
+	db_presence(&p);
+	CHECK(p.state == DB_AWAY && p.part == DB_WRITES);
+	t.engine->back();
+	for (int i = 0; i < 1000 && !logged[LOG_INFO]; i++)
+		loop_turn(s.loop, 1);
+	log_redirect(NULL);
+	db_presence(&p);
+	CHECK(p.state == DB_THERE);
+	CHECK_INT(logged[LOG_INFO], 1);
+	clock_replace(NULL);
+	serve_end();
+}
+
 static struct db_stmt set_domain = { "INSERT INTO domains (name, created) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET created = excluded.created", 2, 0 };
 
 static void keep_domain(const char *name, int64_t created, uint64_t key)
