@@ -21,7 +21,7 @@ static struct {
 	/* the supervisor's */
 	struct db              *boot;		/* the connection of the start */
 	bool                    tried;		/* so that a store that does not answer is waited for once */
-	bool                    seen;		/* its schema is right */
+	bool                    unseen;		/* it was away when its schema was to be looked at */
 	char                    away[DB_WHY_BYTES];	/* why it is; empty: it is there */
 } cfg;
 
@@ -296,7 +296,7 @@ enum err db_check(char *why, size_t cap)
 	err = connect_at_boot(why, cap);
 	if (!err)
 		err = check(cfg.boot, why, cap);
-	cfg.seen = !err;
+	cfg.unseen = err != OK;
 	if (!err)
 		return OK;
 	if (may_come_back(err)) {
@@ -327,7 +327,7 @@ void db_boot_over(void)
 
 void db_presence_boot(unsigned last_slot)
 {
-	presence_boot(last_slot, cfg.away[0] ? cfg.away : NULL, cfg.seen || !cfg.away[0]);
+	presence_boot(last_slot, cfg.away[0] ? cfg.away : NULL, !cfg.unseen);
 }
 
 /* --- worker: reads --- */

@@ -32,7 +32,8 @@ static enum err from_database(struct arena *a, struct str *out, bool *awaited, c
 	err = db_exec(d, select_secret, NULL, 0, a, &rows, why, cap);
 	if (!err && rows.rows)
 		*out = db_cell(&rows, 0, 0)->s;
-	return err;
+	*awaited = err == ERR_IO;	/* it has gone a moment ago */
+	return *awaited ? OK : err;
 }
 
 /* machine-id(5): random, drawn when the machine was installed, not to be shown to others; what we make of it cannot be traced back. Empty: it

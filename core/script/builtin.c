@@ -311,7 +311,7 @@ const struct mod_func core_funcs[] = {
 	{ "is_present_hf", fn_is_present_hf, name_args, T_BOOL, .where = IN_MESSAGE, .help = "is there a header field of that name?" },
 	{ "has_body", fn_has_body, type_args, T_BOOL, .where = IN_MESSAGE, .help = "is there a body, of that type (\"application/sdp\") where one is given?" },
 	/* where it comes from */
-	{ "is_local", fn_is_local, host_args, T_BOOL, .where = IN_ANY, .flags = F_MAY_END, .help = "is that host, or address, one of ours? 503 while the table of domains has not been read yet" },
+	{ "is_local", fn_is_local, host_args, T_BOOL, .where = IN_ANY, .flags = F_MAY_END, .help = "is that host, or address, one of ours? 503 while the table of domains has not been read yet; false where no request can be answered, as in a branch_route" },
 	{ "nat_uac_test", fn_nat_uac_test, nat_args, T_BOOL, .where = IN_MESSAGE,
 	  .help = "is the sender behind a NAT by one of the signs named: nat_uac_test(private_contact, diff_source)? A private address in Contact, Via or SDP; "
 		  "Via's address, Via's port or Contact's address other than the source" },

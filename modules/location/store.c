@@ -64,7 +64,7 @@ void store_keep(struct db_write *w)
 	if (w->stmt == &put || w->stmt == &put_told || w->stmt == &remove_one)
 		more = 0;
 	else if (w->stmt == &remove_others)
-		more += (uint32_t)w->v[2].i << 8;		/* there are fewer statements */
+		more += (uint32_t)w->v[2].i * 0x9e3779b1u;	/* odd: another for each */
 	w->key = table_key(w->v[0].s, w->n > 1 && w->stmt != &expire ? w->v[1].s : STR_NONE, more);
 }
 

@@ -47,7 +47,7 @@ static const struct mod_func funcs[] = {
 	  "name of the trusted peer that sent this request, by its source address (table trusted_peers, the narrowest network counts); null: of none" },
 	{ "call_class", fn_call_class, class_args, T_STR, true, NULL, IN_ANY, F_MAY_END,
 	  "class of calls that a number belongs to: a text or the user of a URI, with or without visual separators (table call_prefixes, the longest prefix "
-	  "counts); null: to none, or it is no number; 503 while the table has not been read yet" },
+	  "counts); null: to none, or it is no number; 503 while the table has not been read yet; null where no request can be answered, as in a branch_route" },
 	{ 0 }
 };
 
