@@ -40,7 +40,7 @@ static struct {
 	bool         away;
 	bool         unreached;	/* it could not even be connected to */
 	bool         known;	/* others know whether it is: not yet in a new process */
-	bool         full;	/* the same */
+	bool         full;	/* logged so */
 	uint64_t     kept_bytes;	/* while away: of the letters with a key */
 	uint64_t     taken_ms;	/* when the last one of this turn was submitted; 0: none came */
 	struct timer clean;

@@ -32,7 +32,7 @@ static enum err key_of(struct call *c, uint64_t *key)
 	return OK;
 }
 
-static enum verdict no_key(struct call *c, const char *func, enum err err)
+static enum verdict failed(struct call *c, const char *func, enum err err)
 {
 	if (err == ERR_SYNTAX)
 		log_error(c->c, "%s() wants a URI or a name, got %s", func, vtype_name(c->argv[0].type));
@@ -47,7 +47,7 @@ enum verdict fn_count_call(struct call *c)
 	enum err err = key_of(c, &key);
 
 	if (err)
-		return no_key(c, "count_call", err);
+		return failed(c, "count_call", err);
 	c->result = value_bool(true);
 	if (!invite_begins_call(c->req))
 		return V_OK;
@@ -55,7 +55,7 @@ enum verdict fn_count_call(struct call *c)
 		return V_END;
 	err = invite_count(c->req, key, c->argv[1].u.i);
 	if (err == ERR_NOMEM)
-		return no_key(c, "count_call", err);
+		return failed(c, "count_call", err);
 	c->result = value_bool(!err);
 	return V_OK;
 }
@@ -66,7 +66,7 @@ enum verdict fn_uncount_call(struct call *c)
 	enum err err = key_of(c, &key);
 
 	if (err)
-		return no_key(c, "uncount_call", err);
+		return failed(c, "uncount_call", err);
 	if (invite_begins_call(c->req) && c->req->t)
 		invite_uncount(c->req, key);
 	return V_OK;
@@ -78,7 +78,7 @@ enum verdict fn_calls_of(struct call *c)
 	enum err err = key_of(c, &key);
 
 	if (err)
-		return no_key(c, "calls_of", err);
+		return failed(c, "calls_of", err);
 	c->result = value_int(seats_taken(key));
 	return V_OK;
 }

@@ -238,7 +238,7 @@ static bool is_all_refreshes(const struct draft *d, const struct aor *a)
 
 static void tell_others_locked(struct draft *d, const struct aor *a)
 {
-	if (!db_shared() || is_all_refreshes(d, a))
+	if (!d->n_letters || !db_shared() || is_all_refreshes(d, a))
 		return;
 	LIST_EACH(struct db_write, w, &d->letters, mail.link)
 		store_tell(w);

@@ -994,21 +994,40 @@ ONLY(SQLITE, a_question_that_takes_too_long_is_given_up_once)
 	serve_end();
 }
 
-CONFORMANCE(changes_fail_when_the_store_stays_away)
-{
-	static const struct clock_source quick = { fake_ms, fake_us };
+static struct db_stmt set_domain = { "INSERT INTO domains (name, created) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET created = excluded.created", 2, 0 };
 
+static void away_begin(const struct clock_source *quick)
+{
 	fake.ms = clock_ms();
 	serve_begin();
-	clock_replace(&quick);
+	db_stmt_register(&set_domain);
+	clock_replace(quick);
 	serve_start();
 	db_worker_stop();	/* it would say so, too */
-	memset(logged, 0, sizeof(logged));
 	log_redirect(count_lines);
+	memset(logged, 0, sizeof(logged));
 	CHECK(!db_writer_start(s.loop));
 	db_close(s.d);
 	s.d = NULL;
 	t.engine->away();
+}
+
+static void back_again(void)
+{
+	t.engine->back();
+	for (int i = 0; i < 200 && !logged[LOG_INFO]; i++)
+		loop_turn(s.loop, 20);
+	clock_replace(NULL);
+	log_redirect(NULL);
+	s.d = db_open(str_of(t.url), false, t.why, sizeof(t.why));
+	CHECK(s.d);
+}
+
+CONFORMANCE(changes_fail_when_the_store_stays_away)
+{
+	static const struct clock_source quick = { fake_ms, fake_us };
+
+	away_begin(&quick);
 	write_domain(STR("a.example"));
 	write_domain(STR("b.example"));
 	for (int i = 0; i < 1000 && s.answers < 2; i++)
@@ -1026,17 +1045,7 @@ CONFORMANCE(a_store_that_is_back_is_known_to_be_without_a_change_to_write)
 	static const struct clock_source quick = { fake_ms, fake_us };
 	struct db_presence               p;
 
-	fake.ms = clock_ms();
-	serve_begin();
-	clock_replace(&quick);
-	serve_start();
-	db_worker_stop();
-	memset(logged, 0, sizeof(logged));
-	log_redirect(count_lines);
-	CHECK(!db_writer_start(s.loop));
-	db_close(s.d);
-	s.d = NULL;
-	t.engine->away();
+	away_begin(&quick);
 	write_domain(STR("a.example"));
 	for (int i = 0; i < 1000 && !s.answers; i++)
 		loop_turn(s.loop, 1);
@@ -1053,8 +1062,6 @@ CONFORMANCE(a_store_that_is_back_is_known_to_be_without_a_change_to_write)
 	clock_replace(NULL);
 	serve_end();
 }
-
-static struct db_stmt set_domain = { "INSERT INTO domains (name, created) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET created = excluded.created", 2, 0 };
 
 static void keep_domain(const char *name, int64_t created, uint64_t key)
 {
@@ -1074,33 +1081,6 @@ static uint64_t bytes_of_letters(void)
 		if (!strcmp(u[i].owner, "db"))
 			return u[i].bytes;
 	return 0;
-}
-
-static void away_begin(const struct clock_source *quick)
-{
-	fake.ms = clock_ms();
-	serve_begin();
-	db_stmt_register(&set_domain);
-	clock_replace(quick);
-	serve_start();
-	db_worker_stop();
-	log_redirect(count_lines);
-	memset(logged, 0, sizeof(logged));
-	CHECK(!db_writer_start(s.loop));
-	db_close(s.d);
-	s.d = NULL;
-	t.engine->away();
-}
-
-static void back_again(void)
-{
-	t.engine->back();
-	for (int i = 0; i < 200 && !logged[LOG_INFO]; i++)
-		loop_turn(s.loop, 20);
-	clock_replace(NULL);
-	log_redirect(NULL);
-	s.d = db_open(str_of(t.url), false, t.why, sizeof(t.why));
-	CHECK(s.d);
 }
 
 CONFORMANCE(what_nobody_waits_for_outlives_the_absence_of_the_store_and_only_the_last_word_is_kept)
